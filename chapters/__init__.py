@@ -1,0 +1,1 @@
+"""The textbook: one module per chapter. `python -m chapters` lists them."""

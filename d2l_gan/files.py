@@ -1,0 +1,74 @@
+"""Write files whole or not at all, and say where data and outputs go."""
+
+import json
+import os
+import platform
+import tempfile
+from importlib import metadata
+from pathlib import Path
+
+import platformdirs
+
+from . import __version__
+
+
+def write_whole(path, data):
+    """Write `data` to `path` so that a reader, or a power cut, finds the old file or the new one.
+
+    `data` is bytes, a string (UTF-8), or a callable that is handed a binary file to write to. Missing
+    directories are made. Where writing fails, the old file stays and nothing else is left behind.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(prefix=f'.{path.name}.', dir=str(path.parent))
+    try:
+        with os.fdopen(handle, 'wb') as file:
+            if callable(data):
+                data(file)
+            else:
+                file.write(data.encode() if isinstance(data, str) else data)
+            file.flush()
+            os.fsync(file.fileno())
+        # mkstemp makes private files; others may read a figure, as after open().
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+    directory = os.open(str(path.parent), os.O_RDONLY)
+    try:
+        os.fsync(directory)  # the rename itself must survive, too
+    finally:
+        os.close(directory)
+
+
+def _umask():
+    mask = os.umask(0o022)  # the only way to read it is to set it
+    os.umask(mask)
+    return mask
+
+
+def write_json(path, obj):
+    """Write `obj` to `path` as JSON, whole or not at all; NaN and infinity are refused."""
+    write_whole(path, json.dumps(obj, indent=2, allow_nan=False) + '\n')
+
+
+def cache_dir():
+    """Return the directory of this user that keeps downloads."""
+    return Path(platformdirs.user_cache_dir('d2l_gan', appauthor=False))
+
+
+def output_dir(chapter):
+    """Return the directory, under the current one, for what `chapter` writes."""
+    return Path('build') / chapter
+
+
+def versions():
+    """Return the installed versions that can change a result, None for what is missing."""
+    found = {'python': platform.python_version()}
+    for name in ('numpy', 'mxnet', 'd2l', 'matplotlib'):
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = None
+    return {**found, 'd2l_gan': __version__}

@@ -1,0 +1,65 @@
+"""Install `d2l_gan` and its chapters: the library, and on which Python which MXNet, d2l and NumPy fit."""
+
+import re
+from pathlib import Path
+
+from setuptools import setup
+
+text = (Path(__file__).parent / 'd2l_gan' / '__init__.py').read_text(encoding='utf-8')
+version = re.search(r"__version__ = '(.+)'", text).group(1)
+readme = Path(__file__).parent / 'README.md'
+
+# mxnet 1.9.1 asks for numpy<2, which has no wheel from Python 3.13 on, and d2l 1.0.3 pins a numpy that
+# has none from 3.12 on. On 3.13 both work once installed with --no-deps, as the Makefile does; their
+# requirements are therefore listed here.
+requires = [
+    "mxnet==1.9.1; python_version < '3.13'",
+    "d2l==1.0.3; python_version < '3.12'",
+    "d2l==0.16.6; python_version == '3.12'",
+    "graphviz; python_version >= '3.13'",
+    "ipython; python_version >= '3.13'",
+    "matplotlib-inline; python_version >= '3.13'",
+    "pandas; python_version >= '3.13'",
+    "requests; python_version >= '3.13'",
+    "setuptools; python_version >= '3.12'",  # MXNet imports distutils
+    'click>=8',
+    'matplotlib',
+    'numpy',
+    'pillow',
+    'platformdirs',
+    'pooch',
+    'scikit-learn',
+    'tqdm',
+]
+notebook = ['ipykernel', 'ipywidgets', 'jupyterlab', 'jupytext', 'nbclient', 'nbconvert']
+export = ['onnx>=1.14.1,<1.18', 'onnxruntime']
+
+setup(
+    name='d2l_gan',
+    version=version,
+    description="The textbook's generative adversarial networks, on MXNet, to learn from",
+    long_description=readme.read_text(encoding='utf-8') if readme.exists() else '',
+    long_description_content_type='text/markdown',
+    license='Apache-2.0',
+    packages=['d2l_gan', 'chapters'],
+    package_data={'chapters': ['*.gif', '*.png', '*.md', '*.json']},
+    python_requires='>=3.8',
+    install_requires=requires,
+    extras_require={
+        # Goes over the CPU build; the doctor says how, where the two have mixed.
+        'gpu': ["mxnet-cu117==1.9.1; sys_platform == 'linux' and platform_machine == 'x86_64'"],
+        'notebook': notebook,
+        'export': export,
+        'test': [
+            'hypothesis',
+            'jupytext',
+            'nbclient',
+            'nox',
+            'pytest',
+            'pytest-cov',
+            'ruff',
+            'scipy',
+        ],
+        'book': ['myst-nb', 'sphinx', 'sphinx-book-theme'],
+    },
+)
