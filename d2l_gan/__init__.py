@@ -1,4 +1,4 @@
-"""Generative adversarial networks as the textbook has them, on MXNet 1.9.1: a library to learn from."""
+"""The textbook's generative adversarial networks on MXNet 1.9.1: a library to learn from."""
 
 from . import _compat
 

@@ -16,10 +16,10 @@ def num_gpus():
 def device(spec=None):
     """Return the context that `spec` names.
 
-    `spec` is "cpu", "cpu(1)", "gpu", "gpu(0)", a Context, or None for the first GPU if there is one and the
-    CPU otherwise, the answer of the textbook's `try_gpu` (section 6.7).
+    `spec` is "cpu", "cpu(1)", "gpu", "gpu(0)", a Context, or None: the first GPU if there is one,
+    else the CPU, which is the answer of the textbook's `try_gpu` (section 6.7).
 
-    Raises ValueError where `spec` names no device, RuntimeError where it names a GPU that is not there.
+    Raises ValueError where `spec` names no device, RuntimeError where that GPU is not there.
     """
     if spec is None:
         return mx.gpu(0) if num_gpus() else mx.cpu()
@@ -51,6 +51,6 @@ def _what_is_there():
             '(does `nvidia-smi` list one?)'
         )
     return (
-        'only "cpu" is here, because this MXNet is built without GPUs; with an NVIDIA GPU on Linux, '
-        "install the extra: pip install 'd2l_gan[gpu]'"
+        'only "cpu" is here, because this MXNet is built without GPUs; '
+        "with an NVIDIA GPU on Linux, install the extra: pip install 'd2l_gan[gpu]'"
     )

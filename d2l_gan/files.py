@@ -15,8 +15,8 @@ from . import __version__
 def write_whole(path, data):
     """Write `data` to `path` so that a reader, or a power cut, finds the old file or the new one.
 
-    `data` is bytes, a string (UTF-8), or a callable that is handed a binary file to write to. Missing
-    directories are made. Where writing fails, the old file stays and nothing else is left behind.
+    `data` is bytes, a string (UTF-8), or a callable that is handed a binary file to write to.
+    Makes missing directories. Where writing fails, the old file stays and nothing else is left.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -20,7 +20,7 @@ def mnist():
 
 @pytest.fixture(autouse=True)
 def no_network(monkeypatch):
-    """Let no test reach another machine; this one (a notebook's kernel, a web server) is allowed."""
+    """Let no test reach another machine; a notebook's kernel on this one is allowed."""
     connect = socket.socket.connect
 
     def guarded(self, address):
