@@ -1,4 +1,4 @@
-"""Install `d2l_gan` and its chapters: the library, and on which Python which MXNet, d2l and NumPy fit."""
+"""Install `d2l_gan` and its chapters, with the MXNet, d2l and NumPy that fit this Python."""
 
 import re
 from pathlib import Path
@@ -9,9 +9,9 @@ text = (Path(__file__).parent / 'd2l_gan' / '__init__.py').read_text(encoding='u
 version = re.search(r"__version__ = '(.+)'", text).group(1)
 readme = Path(__file__).parent / 'README.md'
 
-# mxnet 1.9.1 asks for numpy<2, which has no wheel from Python 3.13 on, and d2l 1.0.3 pins a numpy that
-# has none from 3.12 on. On 3.13 both work once installed with --no-deps, as the Makefile does; their
-# requirements are therefore listed here.
+# mxnet 1.9.1 asks for numpy<2, which has no wheel from Python 3.13 on; d2l 1.0.3 pins a numpy that
+# has none from 3.12 on. On 3.13 both work once installed with --no-deps, as .ci/install does, so
+# what they need there is listed here.
 requires = [
     "mxnet==1.9.1; python_version < '3.13'",
     "d2l==1.0.3; python_version < '3.12'",
@@ -50,16 +50,7 @@ setup(
         'gpu': ["mxnet-cu117==1.9.1; sys_platform == 'linux' and platform_machine == 'x86_64'"],
         'notebook': notebook,
         'export': export,
-        'test': [
-            'hypothesis',
-            'jupytext',
-            'nbclient',
-            'nox',
-            'pytest',
-            'pytest-cov',
-            'ruff',
-            'scipy',
-        ],
+        'test': ['hypothesis', 'jupytext', 'nox', 'pytest', 'pytest-cov', 'ruff', 'scipy'],
         'book': ['myst-nb', 'sphinx', 'sphinx-book-theme'],
     },
 )

@@ -1,0 +1,80 @@
+# Each target sets up what it needs in .venv. PYTHON=python3.12 make ... chooses the Python.
+
+PYTHON ?=
+ARGS ?=
+EXECUTE ?=
+CHAPTERS ?= $(filter-out chapters/__%,$(wildcard chapters/*.py))
+python := .venv/bin/python
+checked := d2l_gan chapters tests setup.py .ci/noxfile.py
+
+.PHONY: help test test-slow test-pythons lint format scores bench weather notebooks lab book doctor \
+	clean FORCE
+.DELETE_ON_ERROR:
+
+help: ## Print these targets.
+	@sed -n 's/^\([a-z%-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | sed 's/%/NAME/' | \
+		awk -F'|' '{printf "%-24s%s\n", $$1, $$2}'
+
+chapter-%: .venv/.base ## Train a chapter, as in: make chapter-gaussian ARGS="--num-epochs 3".
+	@$(python) -m chapters $* $(ARGS)
+
+doctor: .venv/.base ## Say what is installed here, what would fail and what mends it.
+	@$(python) -m d2l_gan
+
+test: .venv/.test ## Run the fast tests and print the coverage of d2l_gan.
+	$(python) -m pytest -m 'not slow' --cov --cov-report=term-missing $(ARGS)
+
+test-slow: .venv/.test .venv/.notebook ## Run the slow tests, notebooks among them.
+	$(python) -m pytest -m slow $(ARGS)
+
+test-pythons: .venv/.test ## Install afresh and train on each CPython, 3.8 to 3.13, that is here.
+	$(python) -m nox -f .ci/noxfile.py $(ARGS)
+
+lint: .venv/.test ## Check the code with ruff.
+	$(python) -m ruff check $(checked)
+	$(python) -m ruff format --check $(checked)
+
+format: .venv/.test ## Format the code with ruff.
+	$(python) -m ruff check --fix $(checked)
+	$(python) -m ruff format $(checked)
+
+scores: .venv/.test ## Print how good each chapter's samples are, over several seeds.
+	$(python) -m tests.benchmarks.scores $(ARGS)
+
+bench: .venv/.test ## Time a training step beside the textbook's code and PyTorch.
+	$(python) -m tests.benchmarks $(ARGS)
+
+weather: .venv/.test ## Train over many seeds and settings, and print how often it goes well.
+	$(python) -m tests.benchmarks.weather $(ARGS)
+
+notebooks: .venv/.notebook ## Turn the chapters into build/notebooks/*.ipynb; EXECUTE=1 runs them.
+	@mkdir -p build/notebooks
+	@for chapter in $(CHAPTERS); do \
+		$(python) -m jupytext --quiet --to ipynb --set-kernel python3 $(if $(EXECUTE),--execute --run-path .) \
+			--output build/notebooks/$$(basename $$chapter .py).ipynb $$chapter || exit 1; \
+		echo build/notebooks/$$(basename $$chapter .py).ipynb; \
+	done
+
+lab: notebooks ## Open the notebooks in JupyterLab.
+	$(python) -m jupyterlab --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/build/notebooks $(ARGS)
+
+book: .venv/.book ## Build the book, to read in a browser, in build/book.
+	$(python) -m sphinx -n -W --keep-going -b html .book build/book $(ARGS)
+
+clean: ## Remove the environment and everything that was generated.
+	rm -rf .venv .nox build dist *.egg-info .pytest_cache .ruff_cache .hypothesis .coverage* htmlcov
+	find d2l_gan chapters tests .ci -name __pycache__ -exec rm -rf {} +
+
+# The recipe always runs, but touches its file only where .venv had to be made anew.
+.venv/.python: FORCE
+	@.ci/venv "$(PYTHON)"
+
+.venv/.base: .venv/.python setup.py .ci/install
+	@echo 'Installing d2l_gan with MXNet: about a minute, and 800 MB, the first time'
+	@.ci/install .venv
+	@touch $@
+
+.venv/.test .venv/.notebook .venv/.book: .venv/.base
+	@echo 'Installing the extra $(subst .,,$(notdir $@))'
+	@.ci/install .venv $(subst .,,$(notdir $@))
+	@touch $@
