@@ -15,11 +15,15 @@ _VALUES = {
     **dict.fromkeys(('NaN', 'NAN'), float('nan')),
     **{name: getattr(builtins, name) for name in ('bool', 'int', 'float', 'object')},
 }
-_RENAMED = (
+# And what they are called today; MXNet re-exports those without a new name and never calls them.
+_READ = (
     'float_:float64 complex_:complex128 round_:round product:prod cumproduct:cumprod '
-    'sometrue:any alltrue:all in1d:isin row_stack:vstack trapz:trapezoid'
+    'sometrue:any alltrue:all in1d:isin row_stack:vstack trapz:trapezoid '
+    'mirr msort npv pmt ppmt pv rate'
 )
-_GONE = 'mirr msort npv pmt ppmt pv rate'  # MXNet re-exports these and never calls them
+
+
+restored = []  # what this NumPy lacked; the doctor tells
 
 
 def restore(numpy):
@@ -27,12 +31,9 @@ def restore(numpy):
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')  # some NumPys warn about a name that they still have
         missing = {name: value for name, value in _VALUES.items() if not hasattr(numpy, name)}
-        for old, new in (pair.split(':') for pair in _RENAMED.split()):
-            if not hasattr(numpy, old):
-                missing[old] = getattr(numpy, new)
-        for name in _GONE.split():
+        for name, _, today in (pair.partition(':') for pair in _READ.split()):
             if not hasattr(numpy, name):
-                missing[name] = _stand_in(name)
+                missing[name] = getattr(numpy, today, None) or _stand_in(name)
     for name, value in missing.items():
         setattr(numpy, name, value)
     return list(missing)
@@ -71,4 +72,4 @@ def apply():
     with contextlib.suppress(ImportError):  # without NumPy the doctor still has to run
         import numpy
 
-        restore(numpy)
+        restored.extend(restore(numpy))

@@ -7,8 +7,6 @@ import tempfile
 from importlib import metadata
 from pathlib import Path
 
-import platformdirs
-
 from . import __version__
 
 
@@ -55,6 +53,8 @@ def write_json(path, obj):
 
 def cache_dir():
     """Return the directory of this user that keeps downloads."""
+    import platformdirs  # here, so that the doctor runs where it is missing
+
     return Path(platformdirs.user_cache_dir('d2l_gan', appauthor=False))
 
 
