@@ -1,0 +1,163 @@
+"""`_compat` restores what is missing, and only that, on an old and on a new NumPy."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy
+import pytest
+
+from d2l_gan import _compat
+
+ROOT = Path(__file__).parent.parent
+TODAY = ['float64', 'complex128', 'round', 'prod', 'cumprod', 'any', 'all', 'isin', 'vstack']
+TODAY += ['trapezoid']
+
+
+def new_numpy():
+    """Return a module that has today's names only."""
+    return SimpleNamespace(**{name: getattr(numpy, name, numpy.add) for name in TODAY})
+
+
+def test_restores_all_that_is_missing_from_a_new_numpy():
+    fake = new_numpy()
+    restored = _compat.restore(fake)
+    assert len(restored) == len(set(restored)) == len(vars(fake)) - len(TODAY)
+    assert (fake.PINF, fake.NINF, fake.infty) == (numpy.inf, -numpy.inf, numpy.inf)
+    assert numpy.isnan([fake.NaN, fake.NAN]).all()
+    assert str(fake.NZERO) == '-0.0' and str(fake.PZERO) == '0.0'
+    assert (fake.bool, fake.int, fake.float, fake.object) == (bool, int, float, object)
+    assert fake.float_ is fake.float64 and fake.complex_ is fake.complex128
+    assert fake.product is fake.prod and fake.alltrue is fake.all and fake.sometrue is fake.any
+    assert fake.in1d is fake.isin and fake.row_stack is fake.vstack
+    assert fake.trapz is fake.trapezoid and fake.round_ is fake.round
+
+
+def test_stand_ins_say_what_they_are():
+    fake = new_numpy()
+    _compat.restore(fake)
+    for name in ('mirr', 'msort', 'npv', 'pmt', 'ppmt', 'pv', 'rate'):
+        with pytest.raises(NotImplementedError, match=f'no longer has `{name}`'):
+            getattr(fake, name)(1, 2)
+
+
+def test_keeps_what_an_old_numpy_has():
+    fake = new_numpy()
+    names = _compat.restore(fake)
+    old = SimpleNamespace(**{name: object() for name in names}, **vars(new_numpy()))
+    before = dict(vars(old))
+    assert _compat.restore(old) == []
+    assert vars(old) == before
+
+
+def test_restores_the_one_name_that_numpy_1_24_dropped():
+    fake = new_numpy()
+    _compat.restore(fake)
+    del fake.bool
+    assert _compat.restore(fake) == ['bool']
+
+
+def test_survives_a_numpy_that_has_lost_a_successor_too():
+    fake = new_numpy()
+    del fake.trapezoid
+    _compat.restore(fake)
+    with pytest.raises(NotImplementedError):
+        fake.trapz([1, 2])
+
+
+@pytest.mark.filterwarnings('ignore::DeprecationWarning')  # an old NumPy warns and still has them
+def test_covers_every_name_that_mxnet_reads_at_import():
+    import mxnet
+
+    folder = Path(mxnet.__file__).parent / 'numpy'
+    read = set(re.findall(r'^\w+ = onp\.(\w+)$', (folder / 'fallback.py').read_text(), re.M))
+    read |= set(re.findall(r'^\w+ = onp\.(\w+)$', (folder / 'utils.py').read_text(), re.M))
+    assert len(read) > 60
+    assert [name for name in read if not hasattr(numpy, name)] == []
+
+
+def run(code, **variables):
+    environment = {**os.environ, 'PYTHONPATH': str(ROOT), **variables}
+    done = subprocess.run(
+        [sys.executable, '-c', code], capture_output=True, text=True, env=environment, cwd=ROOT
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()
+
+
+def test_this_numpy_is_left_alone_but_for_its_missing_names():
+    code = """
+import warnings
+warnings.simplefilter('ignore')
+import numpy
+before = dict(vars(numpy))
+import d2l_gan
+from d2l_gan import _compat
+added = set(vars(numpy)) - set(before)
+assert all(vars(numpy)[name] is value for name, value in before.items())
+assert added == set(_compat.restored), (added, _compat.restored)
+print(numpy.__version__, len(added))
+"""
+    version, added = run(code)
+    major, minor = map(int, version.split('.')[:2])
+    if (major, minor) < (1, 24):
+        assert added == '0'
+    elif major == 1:
+        assert 1 <= int(added) <= 8
+    else:
+        assert int(added) > 20
+
+
+def test_importing_the_package_loads_neither_mxnet_nor_setuptools():
+    code = 'import sys, d2l_gan; print("mxnet" in sys.modules, "setuptools.dist" in sys.modules)'
+    assert run(code) == ['False', 'False']
+
+
+def test_the_user_s_choice_of_threads_stays():
+    code = 'import os, d2l_gan; print(os.environ["OMP_NUM_THREADS"])'
+    assert run(code, OMP_NUM_THREADS='3') == ['3']
+    assert run(code.replace('import os,', 'import os; del os.environ["OMP_NUM_THREADS"]; import'))
+
+
+def cpuinfo(*cores):
+    blocks = [
+        f'processor\t: {number}\nphysical id\t: {package}\ncore id\t: {core}\nflags\t\t: a b\n'
+        for number, (package, core) in enumerate(cores)
+    ]
+    return '\n'.join(blocks) + '\n'
+
+
+@pytest.mark.parametrize(
+    'text, allowed, expected',
+    [
+        (cpuinfo((0, 0), (0, 1)), {0, 1}, 2),
+        (cpuinfo((0, 0), (0, 0)), {0, 1}, 1),  # two hardware threads of one core
+        (cpuinfo((0, 0), (0, 1), (1, 0), (1, 1)), {0, 1, 2, 3}, 4),  # two packages
+        (cpuinfo((0, 0), (0, 1), (0, 0), (0, 1)), {0, 2}, 1),  # bound to one core
+        ('processor\t: 0\n\nprocessor\t: 1\n\nHardware\t: an ARM\n', {0, 1}, 2),
+        ('no such thing', {0, 1, 2}, 3),
+        (None, {0, 5}, 2),
+    ],
+)
+def test_counts_physical_cores(tmp_path, monkeypatch, text, allowed, expected):
+    monkeypatch.setattr(os, 'sched_getaffinity', lambda process: allowed, raising=False)
+    if text is not None:
+        (tmp_path / 'cpuinfo').write_text(text)
+    assert _compat.openmp_threads(tmp_path / 'cpuinfo') == expected
+
+
+def test_counts_processors_where_there_is_no_affinity(monkeypatch):
+    monkeypatch.delattr(os, 'sched_getaffinity', raising=False)
+    monkeypatch.setattr(os, 'cpu_count', lambda: 6)
+    assert _compat.openmp_threads() == 6
+
+
+def test_brings_distutils_where_python_has_none(monkeypatch):
+    monkeypatch.setattr(sys, 'version_info', (3, 12))
+    monkeypatch.delitem(sys.modules, '_distutils_hack', raising=False)
+    monkeypatch.setitem(sys.modules, 'setuptools', None)  # missing as well: the doctor tells
+    monkeypatch.setattr(_compat, 'restored', [])
+    _compat.apply()
