@@ -1,12 +1,14 @@
 """Real data, and the batches that an epoch takes from it."""
 
+import functools
 import math
 import operator
+import os
 
 import numpy
 from mxnet import np
 
-from . import devices
+from . import devices, idx
 
 # Rows that a batch is sliced from are gathered a few megabytes at a time: once around the
 # processor's cache and three times as fast as gathering a whole epoch of MNIST at once.
@@ -61,6 +63,83 @@ def waves(num=1000, seed=0):
     amplitude, phase = rng.uniform(0.5, 1, num), rng.uniform(0, 2 * numpy.pi, num)
     curves = amplitude[:, None] * numpy.sin(sine_points() + phase[:, None])
     return np.array(curves, dtype='float32'), numpy.stack([amplitude, phase], axis=1)
+
+
+def _select(images, labels, split, splits, scale, flat):
+    """Return the rows of `split` in the form asked for; `images` are in [0, 1]."""
+    if split not in splits:
+        raise ValueError(f'`split` is {split!r}; it must be one of {", ".join(splits)}')
+    if scale not in ('unit', 'symmetric'):
+        raise ValueError(f'`scale` is {scale!r}; it must be "unit" or "symmetric"')
+    rows = slice(*splits[split])
+    pixels = images[rows].astype('float32')
+    pixels = pixels.reshape((-1, 784) if flat else (-1, 28, 28, 1))
+    if scale == 'symmetric':
+        pixels = 2 * pixels - 1
+    return np.array(pixels, dtype='float32'), np.array(labels[rows], dtype='int32')
+
+
+def mnist(split='train', scale='unit', flat=True, patience=30):
+    """Load MNIST's real handwritten digits, verified: images and labels (n,).
+
+    split: 'train' (the first 50,000 of the training file), 'validation' (its last 10,000), 'test'
+        (10,000 that nothing ever trains on) or 'all_train' (train and validation).
+    scale: 'unit' for pixels in [0, 1], 'symmetric' for [-1, 1]; float32, ink is high.
+    flat: images (n, 784), else (n, 28, 28, 1).
+    patience: seconds during which mirrors are tried where the files are not on this machine.
+
+    Raises `idx.DataError` where the files cannot be had or are damaged. Source: LeCun, Cortes and
+    Burges; the first 50,000 to train on are those of Goodfellow et al. 2014.
+    """
+    splits = {'train': (50000,), 'validation': (50000, None), 'test': (None,), 'all_train': (None,)}
+    file = 't10k' if split == 'test' else 'train'
+    labels = idx.load(f'{file}-labels-idx1-ubyte', patience)
+    images = idx.load(f'{file}-images-idx3-ubyte', patience) / numpy.float32(255)
+    return _select(images, labels, split, splits, scale, flat)
+
+
+def digits(split='train', scale='unit', flat=True):
+    """Load the 1,797 real digits that scikit-learn brings along, at MNIST's size: as `mnist` does.
+
+    They have 8 x 8 pixels of 17 shades; a bicubic interpolation brings them to 20 x 20 in the
+    middle of 28 x 28, where MNIST's are placed: the same shapes, blurred. In the file's order, the
+    first 1,197 are to train on, 300 for validation, 300 for test.
+    """
+    from PIL import Image
+    from sklearn.datasets import load_digits
+
+    splits = {'train': (1197,), 'validation': (1197, 1497), 'test': (1497, None),
+              'all_train': (1497,)}  # fmt: skip
+    small, labels = load_digits(return_X_y=True)
+    images = numpy.zeros((len(small), 28, 28), 'float32')
+    for image, pixels in zip(images, small.reshape(-1, 8, 8).astype('float32') / 16):
+        image[4:24, 4:24] = Image.fromarray(pixels).resize((20, 20), Image.BICUBIC)
+    return _select(images.clip(0, 1), labels, split, splits, scale, flat)
+
+
+@functools.lru_cache(maxsize=None)
+def _automatic(_directory):
+    """Return 'mnist' where it can be had, else 'digits'; decided once, the same for every split."""
+    try:
+        for name in idx.FILES:
+            idx.load(name, patience=5)
+    except idx.Unavailable as error:
+        print(f"MNIST cannot be had, so these are scikit-learn's 1,797 digits ({error})")
+        return 'digits'
+    return 'mnist'
+
+
+def images(source='auto', split='train', scale='unit', flat=True):
+    """Load digits as `mnist` does: images, labels and the name of the set, 'mnist' or 'digits'.
+
+    source: 'mnist', 'digits', or 'auto' for MNIST where it can be had within seconds, else the
+    bundled digits, so that a class without a network works; it then says so. A damaged file in
+    D2L_GAN_DATA is an error all the same.
+    """
+    if source not in ('auto', 'mnist', 'digits'):
+        raise ValueError(f'`source` is {source!r}; it must be "auto", "mnist" or "digits"')
+    name = _automatic(os.environ.get('D2L_GAN_DATA')) if source == 'auto' else source
+    return (*(mnist if name == 'mnist' else digits)(split, scale, flat), name)
 
 
 class Batches:

@@ -1,0 +1,181 @@
+"""MNIST, verified before use: found in a directory, in the cache, or on one of four mirrors."""
+
+import hashlib
+import io
+import os
+import sys
+import time
+import warnings
+import zlib
+from collections import namedtuple
+from pathlib import Path
+
+import numpy
+
+from . import files
+
+MIRRORS = (
+    'https://ossci-datasets.s3.amazonaws.com/mnist/',
+    'https://storage.googleapis.com/cvdf-datasets/mnist/',
+    'https://azureopendatastorage.blob.core.windows.net/mnist/',
+    'https://systemds.apache.org/assets/datasets/mnist/',
+)
+
+# What an IDX file must hold. The checksum is that of the decompressed content: mirrors compress
+# anew now and then, and the archive's own checksum changes while the images do not.
+Content = namedtuple('Content', 'shape sha256')
+FILES = {
+    f'{name}-ubyte': Content(shape, sha256)
+    for name, shape, sha256 in (
+        ('train-images-idx3', (60000, 28, 28),
+         'ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db'),
+        ('train-labels-idx1', (60000,),
+         '65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5'),
+        ('t10k-images-idx3', (10000, 28, 28),
+         '0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7'),
+        ('t10k-labels-idx1', (10000,),
+         'ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2'),
+    )
+}  # fmt: skip
+SLOWEST = 300  # seconds that one file of at most 10 MB may take
+
+
+class DataError(RuntimeError):
+    """Say in one sentence which file is missing or damaged, and what to do about it."""
+
+
+def decode(raw, content):
+    """Return the array of bytes in an IDX file, plain or gzip, once it is verified.
+
+    `raw` is the file's bytes and `content` what they must decompress to; no more than that is ever
+    decompressed. The format: two zero bytes, 8 for "unsigned byte", the number of dimensions, each
+    dimension in four bytes (the highest first), then the values. Raises DataError with the reason.
+    """
+    header = bytes([0, 0, 8, len(content.shape)])
+    header += numpy.array(content.shape, '>u4').tobytes()
+    size = len(header) + int(numpy.prod(content.shape))
+    if raw[:2] == b'\x1f\x8b':
+        unzip = zlib.decompressobj(wbits=31)
+        try:
+            data = unzip.decompress(raw, size + 1)
+        except zlib.error as error:
+            raise DataError(f'its compression is damaged ({error})') from None
+        if len(data) == size and not unzip.eof:
+            raise DataError('its compressed data end too early')
+    else:
+        data = raw
+    if data[:4] != header[:4]:
+        raise DataError(f'it is no IDX file of this kind: it begins with {bytes(data[:16])!r}')
+    if len(data) != size:
+        more = 'more than ' if len(data) > size else ''
+        raise DataError(f'it holds {more}{min(len(data), size)} bytes, not {size}')
+    if data[: len(header)] != header:
+        raise DataError(f'its dimensions are not {content.shape}')
+    if hashlib.sha256(data).hexdigest() != content.sha256:
+        raise DataError('its checksum is wrong: at least one byte differs from the true file')
+    return numpy.frombuffer(data, 'uint8', offset=len(header)).reshape(content.shape)
+
+
+def read(path, content):
+    """Return the verified array in the file `path`; raise DataError naming the file."""
+    try:
+        with open(path, 'rb') as file:
+            # Compressed or not, a good file is never much longer than what it holds.
+            raw = file.read(int(numpy.prod(content.shape)) + 2**16)
+        return decode(raw, content)
+    except OSError as error:
+        raise DataError(f'{path} cannot be read ({error.strerror})') from None
+    except DataError as error:
+        raise DataError(
+            f'{path} is not the MNIST file it is named for: {error}; delete it, then fetch it anew '
+            f'from {MIRRORS[0] if MIRRORS else "a mirror"} or unset D2L_GAN_DATA'
+        ) from None
+
+
+class Unavailable(DataError):
+    """Say that a file is neither here nor on a mirror that answers."""
+
+
+class _Bounded(io.BytesIO):
+    """Take what a mirror sends, up to a size and a moment: a mirror may be slow, or lie."""
+
+    def __init__(self, most, deadline):
+        super().__init__()
+        self.most, self.deadline = most, deadline
+
+    def write(self, chunk):
+        if self.tell() + len(chunk) > self.most:
+            raise DataError(f'it sends more than {self.most} bytes')
+        if time.monotonic() > self.deadline:
+            raise DataError('it is too slow')
+        return super().write(chunk)
+
+
+def fetch(name, content, patience=30):
+    """Return the verified array of the file `name` from the first mirror that has it, and keep it.
+
+    The mirrors are asked in turn; when all have failed, again after 1, 2, 4, ... seconds, but none
+    later than `patience` seconds. The cache gets the file whole or not at all.
+    """
+    start, pause, problems = time.monotonic(), 1, {}
+    while True:
+        for mirror in MIRRORS:
+            if time.monotonic() > start + patience:
+                break
+            try:
+                raw = _download(f'{mirror}{name}.gz', content)
+                array = decode(raw, content)
+            except (OSError, DataError) as error:  # OSError: whatever `requests` raises
+                status = getattr(getattr(error, 'response', None), 'status_code', None)
+                reason = f'HTTP status {status}' if status else type(error).__name__
+                problems[mirror] = f'{mirror} ({error if type(error) is DataError else reason})'
+                continue
+            try:
+                files.write_whole(cached(name), raw)
+            except OSError as error:
+                warnings.warn(f'{name} is not kept, but fetched anew: {error}', stacklevel=2)
+            return array
+        if time.monotonic() + pause > start + patience:
+            break
+        time.sleep(pause)
+        pause *= 2
+    raise Unavailable(
+        f'{name} can be had from no mirror: {"; ".join(problems.values()) or "none is listed"}; '
+        'go online, or put the four MNIST files into a directory and its name into D2L_GAN_DATA'
+    )
+
+
+def _download(url, content):
+    import pooch
+    from tqdm import tqdm
+
+    raw = _Bounded(int(numpy.prod(content.shape)) + 2**16, time.monotonic() + SLOWEST)
+    # A bar without a total is neither true nor false; pooch sets the total that it learns.
+    with tqdm(desc=url.split('/')[2], total=1, unit='B', unit_scale=True, disable=None) as bar:
+        fetcher = pooch.HTTPDownloader(progressbar=bar, chunk_size=2**14, timeout=(4, 15))
+        fetcher(url, raw, None)
+    return raw.getvalue()
+
+
+def cached(name):
+    """Return the path at which the cache keeps the file `name`, compressed."""
+    return files.cache_dir() / 'mnist' / f'{name}.gz'
+
+
+def load(name, patience=30):
+    """Return the verified array of the file `name`: its images (n, 28, 28) or labels (n,), bytes.
+
+    Looks into the directory D2L_GAN_DATA (plain or .gz), then into the cache, then to the mirrors.
+    A damaged file in the user's own directory raises DataError, in the cache it is fetched again.
+    """
+    content = FILES[name]
+    if os.environ.get('D2L_GAN_DATA'):
+        for path in (Path(os.environ['D2L_GAN_DATA'], name + end) for end in ('', '.gz')):
+            if path.exists():
+                return read(path, content)
+    if cached(name).exists():
+        try:
+            return read(cached(name), content)
+        except DataError as error:
+            print(f'{str(error).split(";")[0]}: fetching it again', file=sys.stderr)
+    return fetch(name, content, patience)
