@@ -50,6 +50,8 @@ def options(run, literals):
     args = run.args
     pairs = list(zip(reversed(args.args), reversed(args.defaults)))[::-1]
     for arg, default in [*pairs, *zip(args.kwonlyargs, args.kw_defaults)]:
+        if arg.arg == 'callbacks':  # callables are for callers in Python
+            continue
         if isinstance(default, ast.Name):
             default = literals[default.id]
         value = ast.literal_eval(default)
