@@ -556,4 +556,5 @@ def test_insisting_on_mnist_without_it_is_an_error(small):
 def test_feeding_is_not_the_bottleneck():
     from tests.benchmarks import feeding
 
-    assert feeding.images_per_second()['Batches'] > 250_000
+    rates = feeding.images_per_second()
+    assert rates['Batches'] > 3 * rates['DataLoader']
