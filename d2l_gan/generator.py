@@ -1,0 +1,181 @@
+"""Save a generator alone: its layers and its prior, enough to draw samples without its chapter."""
+
+import ast
+import contextlib
+import json
+from pathlib import Path
+
+import numpy
+from mxnet import autograd, np, npx, sym
+
+from d2l_gan import devices
+from d2l_gan.files import write_whole
+from d2l_gan.game import PRIORS, seeded
+from d2l_gan.sealed import CheckpointError, naming, newest_first, read, say, write
+
+# What a saved generator may consist of: {operator of MXNet: (function, its attributes)}.
+OPERATORS = {
+    'FullyConnected': (npx.fully_connected, 'num_hidden no_bias flatten'),
+    'BatchNorm': (npx.batch_norm, 'axis eps momentum fix_gamma use_global_stats'),
+    'Activation': (npx.activation, 'act_type'),
+    'LeakyReLU': (npx.leaky_relu, 'act_type slope'),
+    '_npx_relu': (npx.relu, ''),
+    '_npx_sigmoid': (npx.sigmoid, ''),
+    '_npi_tanh': (np.tanh, ''),
+    'Dropout': (npx.dropout, 'p axes cudnn_off'),
+    'Flatten': (npx.batch_flatten, ''),
+    '_npx_reshape': (npx.reshape, 'newshape'),
+}
+
+
+def _trace(net):
+    """Return the operators of `net` in order, and {name: array} of its parameters."""
+    try:
+        output = net(sym.var('Z').as_np_ndarray())
+        graph = json.loads(output.tojson())
+    except Exception as error:
+        raise ValueError('`net_G` must be a HybridBlock or a Sequential of them') from error
+    nodes = []
+    for node in graph['nodes']:
+        op, attrs = node['op'], node.get('attrs', {})
+        if op != 'null' and op not in OPERATORS:
+            raise ValueError(f'`net_G` uses {op}; it may use {", ".join(OPERATORS)}')
+        for key, value in attrs.items():
+            with contextlib.suppress(ValueError, SyntaxError):  # a word, such as relu
+                attrs[key] = ast.literal_eval(value)
+        nodes.append({'op': op, 'name': node['name'], 'attrs': {} if op == 'null' else attrs,
+                      'inputs': [i[0] for i in node['inputs']]})  # fmt: skip
+    return nodes, {p.name: p.list_data()[0] for p in net.collect_params().values()}
+
+
+def save_generator(path, net_G, latent_dim, prior='normal'):
+    """Write `net_G`, alone but with all that drawing samples needs, to `path`.
+
+    net_G: a Sequential of Gluon's layers or a HybridBlock; prior: as for `train.train`.
+    """
+    nodes, arrays = _trace(net_G)
+    header = {
+        'kind': 'generator', 'latent_dim': latent_dim, 'nodes': nodes,
+        'prior': prior if isinstance(prior, str) else None,
+    }  # fmt: skip
+    write(path, header, arrays)
+
+
+def load_generator(path, device=None):
+    """Return the `Generator` saved at `path`; raise CheckpointError if the file is damaged."""
+    device = devices.device(device)
+    header, arrays = read(path, 'generator')
+    with naming(path):
+        if not 0 < header['latent_dim'] < 1 << 20:
+            raise CheckpointError(f'has `latent_dim` {header["latent_dim"]}')
+        generator = Generator(header, arrays, device)
+        generator(np.zeros((2, generator.latent_dim), ctx=device)).wait_to_read()
+    return generator
+
+
+def latest_generator(directory, device=None):
+    """Return the newest `Generator` in `directory` that is whole, as `Generators` keeps them."""
+    error = CheckpointError(f'`{directory}` holds no generator')
+    for path in newest_first(directory, 'generator-*'):
+        try:
+            return load_generator(path, device)
+        except CheckpointError as problem:
+            error = problem
+            say(f'{error}.')
+    raise error
+
+
+class Generators:
+    """Keep the generators of the last `keep` epochs in `directory`, as `generator-000012`."""
+
+    def __init__(self, directory, keep=3):
+        self.directory, self.keep = Path(directory), keep
+
+    def __call__(self, game):
+        """Save the generator, with averaged weights if there are."""
+        path = self.directory / f'generator-{game.epoch:06d}'
+        with game.averaged():
+            save_generator(path, game.net_G, game.latent_dim, game.hyperparameters['prior'])
+        found = newest_first(self.directory, 'generator-*')
+        first = found.index(path)  # those before it are of a longer, earlier training
+        for old in [*found[:first], *found[first + self.keep :]]:
+            old.unlink()
+
+
+class Generator:
+    """A generator without its chapter: `generator(Z)` -> X, `generator.sample(16)` -> X."""
+
+    def __init__(self, header, arrays, device):
+        self.latent_dim, self.prior, self.device = header['latent_dim'], header['prior'], device
+        self.arrays = {k: np.array(v, dtype=v.dtype, ctx=device) for k, v in arrays.items()}
+        self.nodes = header['nodes']
+
+    def __call__(self, Z):
+        """Return X for the noise Z, (batch, latent_dim)."""
+        return self.run(Z)[-1]
+
+    def sample(self, num, seed=0):
+        """Return `num` samples; the same `seed`, the same samples."""
+        if self.prior not in PRIORS:
+            raise ValueError('the prior was a function of its own; call the generator with noise')
+        with seeded(seed, 0):
+            return self(PRIORS[self.prior]((num, self.latent_dim), self.device))
+
+    def run(self, Z):
+        """Return the outputs of all operators, in order."""
+        values, known = [], dict(self.arrays, Z=Z)
+        with autograd.pause():
+            for node in self.nodes:
+                if node['op'] == 'null':
+                    values.append(known[node['name']])
+                    continue
+                function, names = OPERATORS[node['op']]
+                attrs = {key: node['attrs'][key] for key in names.split() if key in node['attrs']}
+                values.append(function(*(values[i] for i in node['inputs']), **attrs))
+        return values
+
+
+def export_onnx(net_G, path, latent_dim):
+    """Write `net_G` to `path` as ONNX (opset 13): input Z, (batch, latent_dim), output X.
+
+    Needs onnx, which the extra `export` installs.
+    """
+    from onnx import TensorProto, checker, helper, numpy_helper
+
+    nodes, arrays = _trace(net_G)
+    generator = Generator({'latent_dim': latent_dim, 'prior': None, 'nodes': nodes}, arrays, None)
+    values = generator.run(np.zeros((2, latent_dim)))
+    tensors, made = [], []
+
+    def make(kind, inputs, output, **attrs):
+        made.append(helper.make_node(kind, inputs, [output], **attrs))
+
+    for i, (node, value) in enumerate(zip(nodes, values)):
+        op, attrs, inputs, output = node['op'], node['attrs'], node['inputs'], str(i)
+        inputs = [str(j) for j in inputs]
+        name = attrs.get('act_type', op.split('_')[-1])
+        if op == 'null' and node['name'] != 'Z':
+            tensors.append(numpy_helper.from_array(value.asnumpy(), output))
+        elif op in ('Flatten', '_npx_reshape'):
+            shape = numpy.array([-1, *value.shape[1:]])
+            tensors.append(numpy_helper.from_array(shape, f'shape of {i}'))
+            make('Reshape', [*inputs, f'shape of {i}'], output)
+        elif op == 'FullyConnected':
+            make('Flatten', inputs[:1], f'flat {i}')
+            make('Gemm', [f'flat {i}', *inputs[1:]], output, transB=1)
+        elif op == 'BatchNorm':
+            make('BatchNormalization', inputs, output, epsilon=attrs['eps'])
+        elif name in ('leaky', 'elu'):
+            make({'leaky': 'LeakyRelu', 'elu': 'Elu'}[name], inputs, output, alpha=attrs['slope'])
+        elif op != 'null':
+            make({'softrelu': 'Softplus'}.get(name, name.title()), inputs, output)
+    graph = helper.make_graph(
+        made,
+        'generator',
+        [helper.make_tensor_value_info('0', TensorProto.FLOAT, ['batch', latent_dim])],
+        [helper.make_tensor_value_info(output, TensorProto.FLOAT, ['batch', *value.shape[1:]])],
+        tensors,
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid('', 13)], ir_version=8)
+    checker.check_model(model)
+    write_whole(path, model.SerializeToString())
