@@ -19,10 +19,10 @@ import difflib
 from mxnet import gluon
 
 __all__ = [
+    'OBJECTIVES',
     'HingeLoss',
     'LeastSquaresLoss',
     'MinimaxLoss',
-    'NAMES',
     'Objective',
     'SigmoidLoss',
     'WassersteinLoss',
@@ -174,32 +174,33 @@ def _objectives(smoothing):
     }
 
 
-NAMES = tuple(_objectives(0.0))
+OBJECTIVES = tuple(_objectives(0.0))
 _NO_PROBABILITY = ('least_squares', 'hinge', 'wasserstein')  # no probability, so nothing to smooth
 
 
-def objective(spec='bce', label_smoothing=None):
+def objective(spec='bce', label_smoothing=0.0):
     """Return the `Objective` that `spec` stands for.
 
-    `spec` is a name in `NAMES`, a Gluon loss (for both players), a pair (loss for D, loss for G)
-    of names or losses, or an `Objective`. `label_smoothing` in [0, 0.5) softens D's label for real
-    examples in the cross-entropy games; None means 0.1 for 'label_smoothing', else 0.
+    `spec` is a name in `OBJECTIVES`, a Gluon loss (for both players), a pair (loss for D, loss for
+    G) of names or losses, or an `Objective`. `label_smoothing` in [0, 0.5) softens D's label for
+    real examples in the cross-entropy games; for the name 'label_smoothing', 0 stands for 0.1.
 
     Raises ValueError for an unknown name or smoothing out of place, TypeError for anything that is
     no loss.
     """
     if isinstance(spec, str):
-        if spec not in NAMES:
-            near = difflib.get_close_matches(spec, NAMES, n=1)
+        if spec not in OBJECTIVES:
+            near = difflib.get_close_matches(spec, OBJECTIVES, n=1)
             hint = f' (did you mean {near[0]!r}?)' if near else ''
-            raise ValueError(f'`objective` is {spec!r}; it must be one of {", ".join(NAMES)}{hint}')
+            known = ', '.join(OBJECTIVES)
+            raise ValueError(f'`objective` is {spec!r}; it must be one of {known}{hint}')
         if label_smoothing and spec in _NO_PROBABILITY:
             raise ValueError(
                 f'`label_smoothing` is {label_smoothing}; it must be 0 for the objective {spec!r}, '
                 'whose D gives no probability'
             )
-        if label_smoothing is None:
-            label_smoothing = 0.1 if spec == 'label_smoothing' else 0.0
+        if spec == 'label_smoothing':
+            label_smoothing = label_smoothing or 0.1
         return _objectives(label_smoothing)[spec]
     if label_smoothing:
         raise ValueError(
@@ -214,6 +215,6 @@ def objective(spec='bce', label_smoothing=None):
     if isinstance(spec, gluon.Block):
         return Objective(type(spec).__name__, spec, spec)
     raise TypeError(
-        f'`objective` is {spec!r}; it must be a name ({", ".join(NAMES)}), a Gluon loss, '
+        f'`objective` is {spec!r}; it must be a name ({", ".join(OBJECTIVES)}), a Gluon loss, '
         'or a pair of them: (loss for D, loss for G)'
     )
