@@ -115,8 +115,8 @@ def train(
     initializer: for both networks; None keeps the weights they have. first: who moves first; with
     'G', D then judges the same fakes. seed: an int >= 0; None draws one from MXNet's generator.
     device: see `devices.device`. static: True, False or 'auto', compile where possible.
-    callbacks: callables that are handed the `Game` after each epoch; they may have `begin(game)`
-    and `end(game)`. None stands for the live figure of the textbook, [] for silence.
+    callbacks: callables that are handed the `Game` after each epoch; they may have `begin(game)`,
+    called from last to first, and `end(game)`. None stands for the live figure of the textbook, [] for silence.
 
     Raises ValueError or TypeError before any work for an argument that cannot be right, and
     FloatingPointError if a loss becomes NaN or infinite. Source: d2l.ai, section 20.1.
@@ -164,7 +164,7 @@ def train(
     if average is not None:
         game.update_average(average)
     with contextlib.ExitStack() as stack:
-        for callback in callbacks:
+        for callback in reversed(callbacks):  # a checkpoint is last and restores the game first
             getattr(callback, 'begin', lambda game: None)(game)
             stack.callback(getattr(callback, 'end', lambda game: None), game)
         while game.epoch < num_epochs and game.history.stopped is None:
