@@ -116,7 +116,8 @@ def train(
     'G', D then judges the same fakes. seed: an int >= 0; None draws one from MXNet's generator.
     device: see `devices.device`. static: True, False or 'auto', compile where possible.
     callbacks: callables that are handed the `Game` after each epoch; they may have `begin(game)`,
-    called from last to first, and `end(game)`. None stands for the live figure of the textbook, [] for silence.
+    called from last to first, and `end(game)`. None stands for the textbook's live figure, [] for
+    silence.
 
     Raises ValueError or TypeError before any work for an argument that cannot be right, and
     FloatingPointError if a loss becomes NaN or infinite. Source: d2l.ai, section 20.1.
