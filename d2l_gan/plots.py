@@ -6,6 +6,7 @@ Figures are made without pyplot: nothing has to be closed, and no backend can be
 import io
 import itertools
 import math
+import os
 import sys
 from pathlib import Path
 
@@ -196,7 +197,9 @@ class LiveFigure:
             from tqdm import tqdm
 
             form = 'epoch {n_fmt}/{total_fmt} |{bar}| {elapsed}<{remaining}{postfix}'
-            self.bar = tqdm(total=n, initial=game.epoch, bar_format=form, dynamic_ncols=True)
+            wide = os.get_terminal_size(sys.stderr.fileno()).columns > 0  # some say 0: unknown
+            width = {'dynamic_ncols': True} if wide else {'ncols': 80}
+            self.bar = tqdm(total=n, initial=game.epoch, bar_format=form, **width)
         if self.reel and game.epoch in self.scheduled and not self._frame(game.epoch).exists():
             self._picture(game)  # killed after the checkpoint, before the picture
 
