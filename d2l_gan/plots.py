@@ -69,6 +69,23 @@ def in_notebook():
     return ipython is not None and hasattr(ipython.get_ipython(), 'kernel')
 
 
+def tell(text):
+    """Print to standard output in a notebook, else to standard error, above a progress bar."""
+    from tqdm import tqdm
+
+    file = sys.stdout if in_notebook() else sys.stderr
+    tqdm.write(text, file=file)
+    file.flush()
+
+
+def show(fig):
+    """Show a figure in a notebook; elsewhere, do nothing."""
+    if in_notebook():
+        from IPython.display import display
+
+        display(fig)
+
+
 def _erase(axes):
     """Take away what was drawn but keep the ticks: `cla` makes them anew, which takes longest."""
     for artist in [*axes.lines, *axes.collections, *axes.images, *axes.patches, *axes.texts]:
@@ -144,14 +161,12 @@ class Animator:
 
     def display(self):
         """Show the figure as it is now, in a notebook."""
-        if not in_notebook():
-            return
-        if self.shown is None:
+        if self.shown is not None:
+            self.shown.update(self.fig)
+        elif in_notebook():
             from IPython.display import display
 
             self.shown = display(self.fig, display_id=True)
-        else:
-            self.shown.update(self.fig)
 
 
 class LiveFigure:
@@ -217,7 +232,7 @@ class LiveFigure:
             self.bar.set_postfix_str(_line(game), refresh=False)
             self.bar.update(epoch - self.bar.n)
         elif not in_notebook() and (epoch in (1, n) or epoch % math.ceil(n / 10) == 0):
-            print(f'epoch {epoch}/{n}, {_line(game)}', file=sys.stderr, flush=True)
+            tell(f'epoch {epoch}/{n}, {_line(game)}')
 
     def end(self, game):
         """Write the files and print the closing line; after an exception just tidy up."""
@@ -233,11 +248,11 @@ class LiveFigure:
                 if self.reel:
                     film(sorted(self.reel.glob('[0-9]*.png')), self.out / 'training.gif')
             if stopped:
-                print(f'stopped after epoch {game.epoch}: {stopped}', file=sys.stderr, flush=True)
+                tell(f'stopped after epoch {game.epoch}: {stopped}')
             if done:
                 print(_line(game), flush=True)
             if done and self.window:
-                print('Close the window to go on.', file=sys.stderr, flush=True)
+                tell('Close the window to go on.')
                 sys.modules['matplotlib.pyplot'].show()
         finally:
             if self.window:
@@ -281,7 +296,7 @@ def _window(figsize):
         pyplot.close(fig)
     except Exception:  # each toolkit has its own for a missing display
         pass
-    print('No window is shown, since there is no display.', file=sys.stderr, flush=True)
+    tell('No window is shown, since there is no display.')
 
 
 def draw_points(game, axes):
