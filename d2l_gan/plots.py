@@ -18,6 +18,7 @@ from matplotlib.ticker import MaxNLocator
 from d2l_gan import files
 
 EDGE, GAP = 28, 2  # a digit and the line between two, in pixels
+PLAYERS, LOSS = ('discriminator', 'generator'), "loss (D's: half the sum)"
 
 
 class Picture(Figure):
@@ -70,7 +71,10 @@ def in_notebook():
 
 
 def tell(text):
-    """Print to standard output in a notebook, else to standard error, above a progress bar."""
+    """Print for a reader: under a notebook's cell, else on standard error, above a progress bar.
+
+    Elsewhere than in a notebook, standard output is left to a training's closing line.
+    """
     from tqdm import tqdm
 
     file = sys.stdout if in_notebook() else sys.stderr
@@ -78,12 +82,12 @@ def tell(text):
     file.flush()
 
 
-def show(fig):
-    """Show a figure in a notebook; elsewhere, do nothing."""
+def show(fig, **options):
+    """Show a figure in a notebook; elsewhere it is there to be saved, and nothing happens."""
     if in_notebook():
         from IPython.display import display
 
-        display(fig)
+        return display(fig, **options)
 
 
 def _erase(axes):
@@ -93,22 +97,6 @@ def _erase(axes):
     axes.relim()
     axes.autoscale()
     axes.set_prop_cycle(None)
-
-
-def show(fig):
-    """Show a figure in a notebook; elsewhere it is for saving, and nothing happens."""
-    if in_notebook():
-        from IPython.display import display
-
-        display(fig)
-
-
-def tell(text):
-    """Print `text` for a reader: under the notebook's cell, or on a terminal's standard error.
-
-    Standard output is left to what a program may read, the closing line of a training.
-    """
-    print(text, file=sys.stdout if in_notebook() else sys.stderr, flush=True)
 
 
 class Animator:
@@ -161,12 +149,10 @@ class Animator:
 
     def display(self):
         """Show the figure as it is now, in a notebook."""
-        if self.shown is not None:
+        if self.shown is None:
+            self.shown = show(self.fig, display_id=True)
+        else:
             self.shown.update(self.fig)
-        elif in_notebook():
-            from IPython.display import display
-
-            self.shown = display(self.fig, display_id=True)
 
 
 class LiveFigure:
@@ -183,8 +169,8 @@ class LiveFigure:
     """
 
     def __init__(
-        self, draw=None, out=None, title=None, show=False, film=True, frames=80,
-        legend=('discriminator', 'generator'), figsize=(7.5, 3),
+        self, draw=None, out=None, title=None, show=False, film=True, frames=80, legend=PLAYERS,
+        figsize=(7.5, 3),
     ):  # fmt: skip
         if frames < 1:
             raise ValueError(f'`frames` is {frames}; it must be >= 1')
@@ -202,8 +188,8 @@ class LiveFigure:
             self.window = _window(self.figsize)
         if self.out or self.window or in_notebook():
             self.animator = animator = Animator(
-                'epoch', "loss (D's: half the sum)", self.legend, [1, max(n, 2)],
-                ncols=2 if draw else 1, figsize=self.figsize, fig=self.window,
+                'epoch', LOSS, self.legend, [1, max(n, 2)], ncols=2 if draw else 1,
+                figsize=self.figsize, fig=self.window,
             )  # fmt: skip
             animator.fig.subplots_adjust(0.085, 0.16, 0.985, 0.9, wspace=0.18)
             animator.fig.suptitle(self.title or '')
@@ -369,8 +355,7 @@ def progress_grid(samples_by_epoch, moments=10, columns=6, title=None):
 
 def training_losses(history):
     """Return a figure of both losses over the epochs of a `History`."""
-    legend = ['discriminator', 'generator']
-    animator = Animator('epoch', "loss (D's: half the sum)", legend, figsize=(5, 3))
+    animator = Animator('epoch', LOSS, PLAYERS, figsize=(5, 3))
     animator.X = [range(1, len(history) + 1)] * 2
     animator.Y = [history['loss_D'], history['loss_G']]
     animator.plot()
