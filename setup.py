@@ -32,7 +32,8 @@ requires = [
     'tqdm',
 ]
 notebook = ['ipykernel', 'ipywidgets', 'jupyterlab', 'jupytext', 'nbclient', 'nbconvert']
-export = ['onnx>=1.14.1,<1.18', 'onnxruntime']
+export = ["onnx>=1.14.1,<1.18; python_version < '3.13'", "onnxruntime; python_version < '3.13'"]
+test = ['hypothesis', 'ipykernel', 'jupytext', 'nbclient', 'nox', 'pytest', 'pytest-cov', 'ruff']
 
 setup(
     name='d2l_gan',
@@ -46,11 +47,11 @@ setup(
     python_requires='>=3.8',
     install_requires=requires,
     extras_require={
-        # Goes over the CPU build; the doctor says how, where the two have mixed.
+        # It and the CPU build overwrite each other; the doctor says what to do then.
         'gpu': ["mxnet-cu117==1.9.1; sys_platform == 'linux' and platform_machine == 'x86_64'"],
         'notebook': notebook,
         'export': export,
-        'test': ['hypothesis', 'jupytext', 'nox', 'pytest', 'pytest-cov', 'ruff', 'scipy'],
-        'book': ['myst-nb', 'sphinx', 'sphinx-book-theme'],
+        'test': [*test, 'scipy', *export],
+        'book': ['furo', 'myst-nb', 'sphinx'],
     },
 )
