@@ -1,10 +1,13 @@
 """How good are the samples? One number per question, and with each what it cannot tell."""
 
+import functools
+
 import numpy
 from mxnet import np
 from mxnet.gluon import nn
 
 from . import data
+from .classifier import classifier
 
 
 def _numbers(name, value):
@@ -20,7 +23,7 @@ def _root(name, covariance):
     """Return F with F F^T = covariance, from its eigenvectors."""
     covariance = _numbers(name, covariance)
     if covariance.ndim != 2 or not numpy.allclose(covariance, covariance.T, rtol=1e-6):
-        raise ValueError(f'`{name}` is {covariance}; it must be a symmetric matrix')
+        raise ValueError(f'`{name}` has shape {covariance.shape}; it must be a symmetric matrix')
     values, vectors = numpy.linalg.eigh(covariance)
     if values[0] < -1e-6 * abs(values).max():
         raise ValueError(f'`{name}` has the eigenvalue {values[0]:.3g}; it must have none below 0')
@@ -187,10 +190,110 @@ def frechet(features1, features2):
     """Return `gaussian_w2` of the means and covariances of two sets of features (n, dims).
 
     Heusel et al. 2017, in a digit classifier's 64 features instead of Inception's: numbers compare
-    with those of this classifier only. It falls with blur as with lost variety, and grows where
-    there are few samples.
+    with those of this classifier only. It grows with blur, with lost variety, and for few samples.
     """
     first, second = numpy.asarray(features1, 'float64'), numpy.asarray(features2, 'float64')
     return gaussian_w2(
         first.mean(axis=0), numpy.cov(first.T), second.mean(axis=0), numpy.cov(second.T)
+    )
+
+
+def digit_images(images):
+    """Return `images` as NumPy rows (n, 784), float32, once they are found to be digits' images."""
+    rows = _numbers('images', images).astype('float32')
+    if rows.shape[1:] not in ((784,), (28, 28), (28, 28, 1), (1, 28, 28)) or len(rows) == 0:
+        raise ValueError(f'`images` has shape {rows.shape}; it must be (n, 784) or (n, 28, 28)')
+    if rows.min() < 0 or rows.max() > 1:
+        raise ValueError(
+            f'`images` run from {rows.min():.3g} to {rows.max():.3g}; they must be in [0, 1]: '
+            'bring the output of a tanh there by (x + 1) / 2'
+        )
+    return rows.reshape(-1, 784)
+
+
+def digits_present(images, source='mnist'):
+    """Return how many of the 10 digits have at least 1 % of `images` each: quick, for callbacks."""
+    return class_counts(classifier(source).read(digit_images(images))[0])[1]
+
+
+def _real(source, split):
+    return data.images(source, split)[0].asnumpy()
+
+
+@functools.lru_cache(maxsize=2)
+def real_scores(source='mnist'):
+    """Return the scores that real images get, and the distances of test to training images.
+
+    Test images in `classifier_score` and `nearest`; in `frechet` and `parzen` the first 10,000
+    training images, as if a generator had drawn them.
+    """
+    train, test = _real(source, 'train'), _real(source, 'test')
+    read, distances = classifier(source).read, nearest(test, train)
+    probabilities, features = read(test)
+    score, score_sd = classifier_score(probabilities)
+    nats, error, sigma = parzen(train[:10_000], _real(source, 'validation'), test)
+    return {
+        'classifier_score': score, 'classifier_score_sd': score_sd,
+        'frechet': frechet(read(train[:10_000])[1], features),
+        'parzen': nats, 'parzen_se': error, 'parzen_sigma': sigma,
+        'nearest': float(numpy.median(distances)),
+    }, distances, features  # fmt: skip
+
+
+def digit_scores(images, source='mnist'):
+    """Score generated digits (n, 784) or (n, 28, 28) in [0, 1]; return a dict for scores.json.
+
+    source: the real images to compare with: 'mnist' (its 10,000 test images and 50,000 training
+        images; take n = 10,000, as published scores do) or 'digits'.
+
+    digit_counts, digits_present, class_kl: see `class_counts`. classifier_score and its sd: see
+    there. frechet: to the test images, see there. parzen, its standard error and sigma: see there.
+    nearest: median distance to the nearest training image, see there. memorised: share of samples
+    nearer to one than 99 % of the test images are, 0.01 for new and sharp digits.
+    real: what real images get in the same questions, see `real_scores`.
+    """
+    rows = digit_images(images)
+    real, real_distances, real_features = real_scores(source)
+    judge = classifier(source)
+    probabilities, features = judge.read(rows)
+    counts, present, kl = class_counts(probabilities)
+    score, score_sd = classifier_score(probabilities)
+    nats, error, sigma = parzen(rows, _real(source, 'validation'), _real(source, 'test'))
+    distances = nearest(rows, _real(source, 'train'))
+    return {
+        'source': source, 'num_samples': len(rows), 'classifier_accuracy': judge.accuracy,
+        'digit_counts': counts, 'digits_present': present, 'class_kl': kl,
+        'classifier_score': score, 'classifier_score_sd': score_sd,
+        'frechet': frechet(features, real_features),
+        'parzen': nats, 'parzen_se': error, 'parzen_sigma': sigma,
+        'nearest': float(numpy.median(distances)),
+        'memorised': float((distances < numpy.quantile(real_distances, 0.01)).mean()),
+        'real': dict(real),
+    }  # fmt: skip
+
+
+def in_words(scores):
+    """Return what `digit_scores` found as a table to close a chapter with."""
+    real, num = scores['real'], scores['num_samples']
+    few = [str(digit) for digit, n in enumerate(scores['digit_counts']) if n < 0.01 * num]
+    rows = [
+        (f'{num:,} samples', 'generated', 'real', ''),
+        ('digits present', scores['digits_present'], 10,
+         f'missing: {", ".join(few)}' if few else 'each in at least 1 % of the samples'),
+        ('class KL', f'{scores["class_kl"]:.2f}', '0.00', 'nats; 0: all digits equally often'),
+        *(
+            (title, *(f'{found[name]:.2f} +- {found[name + error]:.2f}' if error else
+                      f'{found[name]:.2f}' for found in (scores, real)), meaning)
+            for title, name, error, meaning in (
+                ('classifier score', 'classifier_score', '_sd', '10: each image surely a digit'),
+                ('Frechet distance', 'frechet', '', '0: features spread as those of real images'),
+                ('Parzen', 'parzen', '_se', 'nats, higher is better; coarse'),
+                ('nearest training', 'nearest', '', 'distance; small for copies and for blur'),
+            )
+        ),
+        ('suspiciously near', f'{scores["memorised"]:.1%}', '1.0%', 'copies, or blur: look'),
+    ]  # fmt: skip
+    return '\n'.join(f'{a:<18}{b:>17}{c:>17}  {d}'.rstrip() for a, b, c, d in rows) + (
+        f'\nReal images are those of "{scores["source"]}"; the classifier reads '
+        f'{scores["classifier_accuracy"]:.1%} of its test images rightly.'
     )

@@ -1,0 +1,106 @@
+"""Read digits with a small convolutional network: the judge of what a generator draws."""
+
+import functools
+
+import numpy
+from mxnet import autograd, cpu, gluon, init, np, npx
+from mxnet.gluon import nn
+from mxnet.util import use_np
+from tqdm import tqdm
+
+from . import data, files, sealed
+
+KIND = 'digit classifier, recipe 1'  # a new recipe needs a new number: kept networks are of it
+BATCH_SIZE, LR = 100, 0.003
+
+
+@functools.lru_cache(maxsize=2)
+def classifier(source='mnist'):
+    """Return the `Classifier` of `source`, 'mnist' or 'digits', made once in a process."""
+    return Classifier(source)
+
+
+@use_np
+class Classifier:
+    """Tell the ten digits apart, after LeNet (LeCun et al. 1998): two convolutions, 64 features.
+
+    It learns from the 50,000 training images alone, in about a minute on two cores, and is kept in
+    the cache with its checksum; where that file is missing or damaged, it learns anew. On 'digits'
+    it does the same with the 1,197. `accuracy` is the share of test images it reads rightly: at
+    least 0.99 for 'mnist'. It draws nothing from the global generators of MXNet and NumPy, so a
+    training that is scored on the way goes on as if it were not. It computes on the CPU.
+
+    It was taught digits only: an image of something else is read as some digit, often surely.
+    """
+
+    def __init__(self, source='mnist'):
+        self.source = source
+        self.body, self.head = nn.HybridSequential(), nn.Dense(10)
+        self.body.add(
+            nn.Conv2D(16, kernel_size=5, padding=2),  # (n, 16, 28, 28)
+            nn.MaxPool2D(), nn.Activation('relu'),
+            nn.Conv2D(32, kernel_size=5, padding=2),  # (n, 32, 14, 14)
+            nn.MaxPool2D(), nn.Activation('relu'),
+            nn.Dense(64, activation='relu'),  # the features
+        )  # fmt: skip
+        for net in (self.body, self.head):
+            net.initialize(init.Zero(), ctx=cpu())
+            net.hybridize()
+        self.head(self.body(np.zeros((1, 1, 28, 28), ctx=cpu())))  # now all shapes are known
+        params = {**self.body.collect_params(), **self.head.collect_params()}
+        self.params = list(params.values())
+
+        path = files.cache_dir() / f'classifier-{source}.d2l_gan'
+        try:
+            header, arrays = sealed.read(path, KIND)
+            for param, array in zip(self.params, arrays.values()):
+                param.set_data(np.array(array, ctx=cpu()))
+            self.accuracy = header['accuracy']
+        except sealed.CheckpointError as problem:
+            if path.exists():
+                sealed.say(f'{problem}: learning to read digits again')
+            self.accuracy = self._learn()
+            arrays = {str(number): param.data() for number, param in enumerate(self.params)}
+            try:
+                sealed.write(path, {'kind': KIND, 'accuracy': self.accuracy}, arrays)
+            except sealed.CheckpointError as problem:
+                sealed.say(f'{problem}: the next program learns to read digits anew')
+
+    def _learn(self):
+        images, labels, _ = data.images(self.source, 'train', flat=False)
+        images, labels = images.asnumpy().reshape(-1, 1, 28, 28), labels.asnumpy()
+        rng = numpy.random.default_rng(0)
+        for param in self.params:
+            if len(param.shape) > 1:  # He et al. 2015; biases stay 0
+                scale = (2 / numpy.prod(param.shape[1:])) ** 0.5
+                param.set_data(np.array(rng.normal(0, scale, param.shape), dtype='float32'))
+        trainer = gluon.Trainer(self.params, 'adam', {'learning_rate': LR})
+        loss = gluon.loss.SoftmaxCrossEntropyLoss()
+        epochs = 5 if len(images) > 10_000 else 40
+        starts = [s for _ in range(epochs) for s in range(0, len(images), BATCH_SIZE)]
+        bar = tqdm(starts, desc='learning to read digits, once', disable=None)
+        for step, start in enumerate(bar):
+            if start == 0:
+                order = rng.permutation(len(images))
+            rows = order[start : start + BATCH_SIZE]
+            shift = rng.integers(-2, 3, size=2)  # borders are empty, so a roll is a shift
+            X = np.array(numpy.roll(images[rows], shift, axis=(2, 3)), ctx=cpu())
+            y = np.array(labels[rows], ctx=cpu())
+            trainer.set_learning_rate(LR * (1 - step / len(starts)))
+            with autograd.record():
+                error = loss(self.head(self.body(X)), y)
+            error.backward()
+            trainer.step(len(rows))
+        images, labels, _ = data.images(self.source, 'test')
+        found = self.read(images.asnumpy())[0].argmax(axis=1)
+        return float((found == labels.asnumpy()).mean())
+
+    def read(self, images):
+        """Return probabilities (n, 10) and features (n, 64) of `images` in [0, 1], all NumPy's."""
+        images = numpy.asarray(images, 'float32').reshape(-1, 1, 28, 28)
+        probabilities, features = [], []
+        for start in range(0, len(images), 500):
+            body = self.body(np.array(images[start : start + 500], ctx=cpu()))
+            features.append(body.asnumpy())
+            probabilities.append(npx.softmax(self.head(body)).asnumpy())
+        return numpy.concatenate(probabilities), numpy.concatenate(features)

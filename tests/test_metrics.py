@@ -1,0 +1,396 @@
+"""Each score equals its closed form or another library's, and says no when it should."""
+
+import math
+
+import mxnet as mx
+import numpy
+import pytest
+import scipy.linalg
+import scipy.spatial
+import scipy.stats
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from mxnet import np, npx
+from mxnet.gluon import nn
+from sklearn.neighbors import KernelDensity
+
+from d2l_gan import classifier, data, files, metrics
+
+npx.set_np()
+
+
+# ---- Gaussians -------------------------------------------------------------------------------
+
+
+def random_gaussian(rng, dims, rank=None):
+    factor = rng.normal(size=(dims, rank or dims))
+    return rng.normal(size=dims), factor @ factor.T
+
+
+@settings(deadline=None, max_examples=50, database=None)
+@given(st.integers(1, 12), st.integers(0, 2**32))
+def test_w2_agrees_with_scipys_matrix_root(dims, seed):
+    rng = numpy.random.default_rng(seed)
+    (mean1, cov1), (mean2, cov2) = (random_gaussian(rng, dims, dims + 3) for _ in range(2))
+    root = scipy.linalg.sqrtm(cov1)
+    cross = numpy.real(scipy.linalg.sqrtm(root @ cov2 @ root))
+    expected = ((mean1 - mean2) ** 2).sum() + numpy.trace(cov1 + cov2 - 2 * cross)
+    found = metrics.gaussian_w2(mean1, cov1, mean2, cov2)
+    assert found == pytest.approx(expected, rel=1e-6, abs=1e-8)
+    assert found == pytest.approx(metrics.gaussian_w2(mean2, cov2, mean1, cov1), rel=1e-9)
+
+
+def test_w2_of_commuting_covariances_has_a_closed_form():
+    rng = numpy.random.default_rng(1)
+    rotation = numpy.linalg.qr(rng.normal(size=(6, 6)))[0]
+    values1, values2 = rng.uniform(0, 9, (2, 6))
+    values1[0] = values2[1] = 0  # singular ones are Gaussians, too
+    cov1, cov2 = (rotation * values @ rotation.T for values in (values1, values2))
+    expected = ((values1**0.5 - values2**0.5) ** 2).sum() + 6 * 0.25
+    found = metrics.gaussian_w2(numpy.zeros(6), cov1, numpy.full(6, 0.5), cov2)
+    assert found == pytest.approx(expected, rel=1e-7)
+
+
+@pytest.mark.parametrize('scale', [1e-8, 1, 1e8])
+def test_w2_of_a_gaussian_to_itself_is_zero(scale):
+    mean, cov = random_gaussian(numpy.random.default_rng(2), 40, rank=7)
+    assert 0 <= metrics.gaussian_w2(mean, scale * cov, mean, scale * cov) < 1e-11 * scale
+
+
+def test_w2_takes_mxnets_arrays():
+    eye = np.eye(2)
+    assert metrics.gaussian_w2(np.zeros(2), eye, np.array([3, 4]), 4 * eye) == pytest.approx(27)
+
+
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [
+        ({'cov1': [[1, 2], [0, 1]]}, r'`cov1` has shape \(2, 2\); it must be a symmetric matrix'),
+        ({'cov2': [1, 2]}, r'`cov2` has shape \(2,\); it must be a symmetric matrix'),
+        ({'cov2': [[1, 0], [0, -1]]}, '`cov2` has the eigenvalue -1; it must have none below 0'),
+        ({'mean1': [0, 0, 0]}, r'have shapes \(3,\), \(2, 2\), \(2,\), \(2, 2\); they must be'),
+        ({'mean2': [0, math.nan]}, '`mean2` has NaN or infinity'),
+        ({'cov1': [[math.inf, 0], [0, 1]]}, '`cov1` has NaN or infinity'),
+    ],
+)
+def test_w2_refuses_what_is_no_gaussian(change, message):
+    unit = {'mean1': [0, 0], 'cov1': numpy.eye(2), 'mean2': [0, 0], 'cov2': numpy.eye(2)}
+    with pytest.raises(ValueError, match=message):
+        metrics.gaussian_w2(**{**unit, **change})
+
+
+@pytest.mark.parametrize('sizes', [(2,), (3,), (5, 3)])
+@pytest.mark.parametrize('use_bias', [True, False])
+def test_an_affine_generators_gaussian_is_that_of_its_samples(sizes, use_bias):
+    mx.random.seed(4)
+    net_G = nn.Sequential()
+    net_G.add(*(nn.Dense(size, use_bias=use_bias) for size in sizes))
+    net_G.initialize(mx.init.Normal(0.7))
+    samples = net_G(np.random.normal(size=(200_000, 2))).asnumpy()
+    for layer in net_G if use_bias else ():
+        layer.bias.set_data(np.random.normal(size=layer.bias.shape))
+    if use_bias:
+        samples = net_G(np.random.normal(size=(200_000, 2))).asnumpy()
+    mean, cov = metrics.affine_gaussian(net_G)
+    assert numpy.allclose(mean, samples.mean(axis=0), atol=0.02)
+    assert numpy.allclose(cov, numpy.cov(samples.T), atol=0.03)
+
+
+def test_a_single_layer_is_an_affine_generator_too():
+    layer = nn.Dense(2)
+    layer.initialize(mx.init.One())
+    layer(np.zeros((1, 3)))
+    mean, cov = metrics.affine_gaussian(layer)
+    assert mean.tolist() == [0, 0]
+    assert cov.tolist() == [[3, 3], [3, 3]]
+
+
+@pytest.mark.parametrize('layers', [[], [nn.Dense(2, activation='tanh')], [nn.BatchNorm()]])
+def test_a_generator_that_is_not_affine_is_refused(layers):
+    net_G = nn.Sequential()
+    net_G.add(*layers)
+    net_G.initialize()
+    with pytest.raises(ValueError, match='(?s)`net_G` has the layer .*must be Dense without activ'):
+        metrics.affine_gaussian(net_G)
+
+
+# ---- Waves -----------------------------------------------------------------------------------
+
+
+def test_true_waves_score_as_the_truth():
+    curves, truth = data.waves(20_000, seed=1)
+    scores = metrics.wave_scores(curves)
+    assert scores['rmse'] < 1e-6
+    assert scores['amplitude_mean'] == pytest.approx(truth[:, 0].mean(), abs=1e-6)
+    assert scores['amplitude_sd'] == pytest.approx(0.5 / 12**0.5, abs=0.003)
+    assert scores['phase_spread'] == pytest.approx(1, abs=0.02)
+    assert scores['phases_present'] == 12
+
+
+def test_a_collapsed_generator_of_waves_is_caught():
+    scores = metrics.wave_scores(np.tile(data.waves(1)[0], (500, 1)))
+    assert scores['rmse'] < 1e-6
+    assert scores['amplitude_sd'] < 1e-6
+    assert scores['phase_spread'] < 1e-6
+    assert scores['phases_present'] == 1
+
+
+def test_two_opposite_phases_are_two_sectors():
+    x = data.sine_points()
+    scores = metrics.wave_scores(numpy.repeat([numpy.sin(x + 1), -numpy.sin(x + 1)], 50, axis=0))
+    assert scores['phase_spread'] == pytest.approx(1)  # fooled, which is why there are sectors
+    assert scores['phases_present'] == 2
+
+
+def test_the_nearest_wave_is_the_nearest_of_many():
+    rng = numpy.random.default_rng(3)
+    samples = rng.normal(0, 0.7, (40, 16))
+    amplitude, phase = numpy.meshgrid(
+        numpy.linspace(0.5, 1, 41), numpy.linspace(0, 2 * numpy.pi, 721), indexing='ij'
+    )
+    family = amplitude.reshape(-1, 1) * numpy.sin(data.sine_points() + phase.reshape(-1, 1))
+    for sample in samples:
+        expected = numpy.sqrt(((family - sample) ** 2).mean(axis=1).min())
+        assert metrics.wave_scores([sample])['rmse'] == pytest.approx(expected, rel=0.01)
+
+
+@pytest.mark.parametrize('height', [0, 0.3, 0.5, 0.9, 1, 1.4])
+def test_a_sine_of_the_wrong_height_is_away_by_the_difference(height):
+    sine = numpy.sin(data.sine_points())
+    away = max(0.5 - height, height - 1, 0)
+    found = metrics.wave_scores(height * sine[None])['rmse']
+    assert found == pytest.approx(away * numpy.sqrt((sine**2).mean()), abs=1e-12)
+
+
+@pytest.mark.parametrize('shape', [(0, 16), (3, 15), (16,)])
+def test_samples_that_are_no_curves_are_refused(shape):
+    with pytest.raises(ValueError, match=r'`samples` has shape .*; it must be \(n, 16\)'):
+        metrics.wave_scores(numpy.zeros(shape))
+    with pytest.raises(ValueError, match='`samples` has NaN'):
+        metrics.wave_scores(numpy.full((2, 16), math.nan))
+
+
+# ---- Digits: densities and distances ---------------------------------------------------------
+
+
+def image_like(rng, num, dims=784):
+    return rng.uniform(0, 1, (num, dims)).astype('float32') * (rng.random((num, dims)) < 0.2)
+
+
+def kernel_density(sigma, points):
+    # scikit-learn's default, a k-d tree, is off by thousands of nats in 784 dimensions.
+    return KernelDensity(bandwidth=sigma, algorithm='ball_tree').fit(points)
+
+
+@pytest.mark.parametrize('sigma', [0.1, 0.215, 1.0])
+def test_log_density_is_that_of_scikit_learn(sigma):
+    rng = numpy.random.default_rng(5)
+    points, rows = image_like(rng, 300), image_like(rng, 70)
+    rows[:5] = points[:5] + rng.normal(0, 0.05, (5, 784)).astype('float32')
+    expected = kernel_density(sigma, points).score_samples(rows)
+    found = metrics.log_density(rows, points, [sigma, 2 * sigma])
+    assert found.shape == (2, 70)
+    assert numpy.abs(found[0] - expected).max() < 0.01
+    assert abs(found[0].mean() - expected.mean()) < 0.001
+
+
+def test_parzen_follows_the_protocol_step_by_step():
+    rng = numpy.random.default_rng(6)
+    samples, validation, test = (image_like(rng, num, 6) for num in (200, 1500, 400))
+    sigmas = 10 ** (numpy.arange(10) / 9 - 1)
+    means = [
+        kernel_density(sigma, samples).score_samples(validation[:1000]).mean() for sigma in sigmas
+    ]
+    best = sigmas[int(numpy.argmax(means))]
+    density = kernel_density(best, samples).score_samples(test)
+    nats, error, sigma = metrics.parzen(samples, validation, test)
+    assert sigma == pytest.approx(best)
+    assert nats == pytest.approx(density.mean(), abs=1e-3)
+    assert error == pytest.approx(density.std(ddof=1) / 20, rel=1e-3)
+
+
+def test_parzen_of_one_sample_is_a_gaussian_density():
+    point = numpy.full((1, 784), 0.5, 'float32')
+    found = metrics.log_density(point + numpy.float32(0.1), point, [0.2])[0, 0]
+    assert found == pytest.approx(-784 * (0.125 + math.log(0.2 * math.sqrt(2 * math.pi))), rel=1e-5)
+
+
+def test_nearest_is_the_smallest_of_all_distances():
+    rng = numpy.random.default_rng(7)
+    rows, points = image_like(rng, 60), image_like(rng, 500)
+    rows[7] = points[123]
+    found = metrics.nearest(rows, points)
+    assert numpy.allclose(found, scipy.spatial.distance.cdist(rows, points).min(axis=1), rtol=1e-5)
+    assert found[7] == 0
+
+
+# ---- Digits: what a classifier says ----------------------------------------------------------
+
+
+def test_classifier_score_is_ten_for_sure_even_digits_and_one_at_worst():
+    even = numpy.tile(numpy.eye(10), (50, 1))
+    assert metrics.classifier_score(even) == pytest.approx((10, 0))
+    assert metrics.classifier_score(numpy.full((500, 10), 0.1)) == pytest.approx((1, 0))
+    assert metrics.classifier_score(numpy.eye(10)[[4] * 500]) == pytest.approx((1, 0))
+
+
+def test_classifier_score_is_exp_of_the_mean_divergence_in_each_split():
+    rng = numpy.random.default_rng(8)
+    probabilities = rng.dirichlet(numpy.full(10, 0.3), 1000)
+    expected = [
+        numpy.exp(numpy.mean([scipy.stats.entropy(row, part.mean(axis=0)) for row in part]))
+        for part in probabilities.reshape(10, 100, 10)
+    ]
+    found = metrics.classifier_score(probabilities)
+    assert found == pytest.approx((numpy.mean(expected), numpy.std(expected)), rel=1e-6)
+
+
+def test_class_counts_of_even_few_and_single_digits():
+    eye = numpy.eye(10)
+    assert metrics.class_counts(numpy.tile(eye, (7, 1))) == ([7] * 10, 10, pytest.approx(0))
+    counts, present, kl = metrics.class_counts(eye[[1] * 60])
+    assert (counts[1], present, kl) == (60, 1, pytest.approx(math.log(10)))
+    # 1 of 200 is less than 1 %, 2 of 200 are as much.
+    assert metrics.class_counts(eye[[1] * 197 + [2] + [3] * 2])[1] == 2
+
+
+def test_frechet_distance_of_features_is_that_of_their_gaussians():
+    rng = numpy.random.default_rng(9)
+    features = rng.normal(size=(400, 5)).astype('float32')
+    assert metrics.frechet(features, features) == pytest.approx(0, abs=1e-9)
+    assert metrics.frechet(features, features + 2) == pytest.approx(20, rel=1e-5)
+    variances = numpy.linalg.eigvalsh(numpy.cov(features.T.astype('float64')))
+    assert metrics.frechet(features, 3 * features) == pytest.approx(
+        4 * variances.sum() + 4 * (features.mean(axis=0) ** 2).sum(), rel=1e-5
+    )
+
+
+@pytest.fixture(scope='module')
+def cache(tmp_path_factory):
+    return tmp_path_factory.mktemp('cache')
+
+
+@pytest.fixture
+def few(monkeypatch, cache):
+    """Let the real images be a few bundled digits, and the classifier be kept among these tests."""
+    rows = {'train': slice(300), 'validation': slice(300, 400), 'test': slice(400, 500)}
+    images, labels = data.digits('train')
+
+    def some(source, split, flat=True):
+        part = images[rows[split]]
+        return part if flat else part.reshape(-1, 28, 28, 1), labels[rows[split]], 'digits'
+
+    monkeypatch.setattr(data, 'images', some)
+    monkeypatch.setattr(files, 'cache_dir', lambda: cache)
+    for cached in (classifier.classifier, metrics.real_scores):
+        cached.cache_clear()
+    yield images.asnumpy()
+    for cached in (classifier.classifier, metrics.real_scores):
+        cached.cache_clear()
+
+
+def test_the_classifier_learns_once_and_is_kept(few, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(files, 'cache_dir', lambda: tmp_path)
+    first = classifier.Classifier('digits')
+    assert first.accuracy > 0.6
+    kept = tmp_path / 'classifier-digits.d2l_gan'
+    assert [path.name for path in tmp_path.iterdir()] == [kept.name]
+    learn = classifier.Classifier._learn
+    monkeypatch.setattr(classifier.Classifier, '_learn', lambda self: pytest.fail('learns again'))
+    second = classifier.Classifier('digits')
+    assert second.accuracy == first.accuracy
+    for one, other in zip(first.read(few[:20]), second.read(few[:20])):
+        assert (one == other).all()
+
+    raw = bytearray(kept.read_bytes())
+    raw[len(raw) // 2] ^= 4
+    kept.write_bytes(raw)
+    monkeypatch.setattr(classifier.Classifier, '_learn', learn)
+    third = classifier.Classifier('digits')
+    assert 'learning to read digits again' in capsys.readouterr().err
+    assert (third.read(few[:20])[0] == first.read(few[:20])[0]).all()
+    assert kept.read_bytes() != bytes(raw)
+
+
+def test_learning_and_reading_leave_the_global_generators_alone(few):
+    def draw(use):
+        mx.random.seed(3)
+        numpy.random.seed(3)
+        use()
+        return float(np.random.normal()), float(numpy.random.normal())
+
+    expected = draw(lambda: None)
+    assert draw(lambda: metrics.digit_scores(few[:50], 'digits')) == expected
+    assert draw(lambda: classifier.Classifier('digits')._learn()) == expected
+
+
+def test_probabilities_and_features_have_their_shapes(few):
+    judge = classifier.classifier('digits')
+    probabilities, features = judge.read(few[:7].reshape(7, 28, 28))
+    assert (probabilities.shape, features.shape) == ((7, 10), (7, 64))
+    assert numpy.allclose(probabilities.sum(axis=1), 1, atol=1e-5)
+    assert features.min() == 0
+
+
+def test_new_real_digits_copies_noise_and_one_digit_are_told_apart(few):
+    new = metrics.digit_scores(few[500:1100], 'digits')
+    copies = metrics.digit_scores(few[:300], 'digits')
+    noise = metrics.digit_scores(image_like(numpy.random.default_rng(1), 300), 'digits')
+    one = metrics.digit_scores(numpy.repeat(few[500:501], 200, axis=0), 'digits')
+    assert new['digits_present'] == 10 > one['digits_present'] == 1
+    assert one['class_kl'] == pytest.approx(math.log(10))
+    assert one['classifier_score'] == pytest.approx(1)
+    assert new['class_kl'] < 0.1
+    assert new['frechet'] < min(one['frechet'], noise['frechet'])
+    assert new['parzen'] > one['parzen'] > noise['parzen']
+    assert new['memorised'] < 0.2
+    assert (copies['memorised'], copies['nearest']) == (1, 0)
+    for shared in ('frechet', 'parzen', 'parzen_se', 'parzen_sigma'):
+        assert copies[shared] == pytest.approx(copies['real'][shared])
+    assert sum(new['digit_counts']) == new['num_samples'] == 600
+    assert metrics.digits_present(few[500:1100], 'digits') == 10
+
+
+def test_scores_are_json_and_words(few, tmp_path):
+    scores = metrics.digit_scores(np.array(few[:200]).reshape(-1, 28, 28, 1), 'digits')
+    files.write_json(tmp_path / 'scores.json', scores)
+    text = metrics.in_words(scores)
+    assert text.startswith('200 samples ')
+    assert f'{scores["parzen"]:.2f} +- {scores["parzen_se"]:.2f}' in text
+    assert 'each in at least 1 % of the samples' in text
+    scores['digit_counts'] = [100, 100] + [0] * 8
+    assert 'missing: 2, 3, 4, 5, 6, 7, 8, 9' in metrics.in_words(scores)
+    assert max(map(len, text.splitlines())) < 110
+
+
+@pytest.mark.parametrize(
+    ('images', 'message'),
+    [
+        (numpy.zeros((3, 700)), r'`images` has shape \(3, 700\); it must be'),
+        (numpy.zeros((0, 784)), r'`images` has shape \(0, 784\)'),
+        (numpy.full((3, 784), -0.5), '`images` run from -0.5 to -0.5; they must be in .0, 1.:'),
+        (numpy.full((3, 784), 255), 'run from 255 to 255'),
+        (numpy.full((3, 784), math.nan), '`images` has NaN'),
+    ],
+)
+def test_what_is_no_image_is_refused(images, message):
+    with pytest.raises(ValueError, match=message):
+        metrics.digit_scores(images, 'digits')
+
+
+@pytest.mark.slow
+def test_the_classifier_reads_99_of_100_and_real_images_score_as_published(
+    mnist, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(files, 'cache_dir', lambda: tmp_path)
+    for cached in (classifier.classifier, metrics.real_scores):
+        cached.cache_clear()
+    images = data.mnist('train')[0].asnumpy()[:10_000]
+    scores = metrics.digit_scores(images, 'mnist')
+    assert scores['classifier_accuracy'] >= 0.99
+    assert scores['parzen'] == pytest.approx(241, abs=1)
+    assert scores['digits_present'] == 10
+    assert 9.7 < scores['real']['classifier_score'] < 10
+    assert scores['memorised'] == 1
+    for cached in (classifier.classifier, metrics.real_scores):
+        cached.cache_clear()
