@@ -1,7 +1,9 @@
 """Install afresh on each CPython that is here and train; `make test-pythons` runs this."""
 
+import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import nox
@@ -46,7 +48,10 @@ def train(session, interpreter):
     directory = environment(session, interpreter)
     python = str(directory / 'bin' / 'python')
     out = str(directory / 'out')
-    session.run(str(ROOT / '.ci' / 'install'), str(directory), 'test', external=True)
+    # The installer that stands beside nox saves the fresh environment from fetching one.
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ['PATH']])
+    install = [str(ROOT / '.ci' / 'install'), str(directory), 'test']
+    session.run(*install, external=True, env={'PATH': path})
     tests = ['tests/test_train.py', 'tests/test_compat.py', '-k', 'update or compat']
     session.run(python, '-m', 'pytest', '-q', *tests, external=True)
     flags = ['--num-epochs', '2', '--out', out]
