@@ -25,6 +25,7 @@ OPERATORS = {
     'Dropout': (npx.dropout, 'p axes cudnn_off'),
     'Flatten': (npx.batch_flatten, ''),
     '_npx_reshape': (npx.reshape, 'newshape'),
+    '_np_reshape': (np.reshape, 'newshape'),
 }
 
 
@@ -150,19 +151,19 @@ def export_onnx(net_G, path, latent_dim):
     def make(kind, inputs, output, **attrs):
         made.append(helper.make_node(kind, inputs, [output], **attrs))
 
-    for i, (node, value) in enumerate(zip(nodes, values)):
-        op, attrs, inputs, output = node['op'], node['attrs'], node['inputs'], str(i)
-        inputs = [str(j) for j in inputs]
+    names = ['Z' if node['name'] == 'Z' else f'{i}' for i, node in enumerate(nodes[:-1])] + ['X']
+    for output, node, value in zip(names, nodes, values):
+        op, attrs, inputs = node['op'], node['attrs'], [names[j] for j in node['inputs']]
         name = attrs.get('act_type', op.split('_')[-1])
-        if op == 'null' and node['name'] != 'Z':
+        if op == 'null' and output != 'Z':
             tensors.append(numpy_helper.from_array(value.asnumpy(), output))
-        elif op in ('Flatten', '_npx_reshape'):
-            shape = numpy.array([-1, *value.shape[1:]])
-            tensors.append(numpy_helper.from_array(shape, f'shape of {i}'))
-            make('Reshape', [*inputs, f'shape of {i}'], output)
+        elif name in ('Flatten', 'reshape'):
+            shape = numpy.array([-1, *value.shape[1:]])  # the batch may have any size
+            tensors.append(numpy_helper.from_array(shape, f'shape of {output}'))
+            make('Reshape', [*inputs, f'shape of {output}'], output)
         elif op == 'FullyConnected':
-            make('Flatten', inputs[:1], f'flat {i}')
-            make('Gemm', [f'flat {i}', *inputs[1:]], output, transB=1)
+            make('Flatten', inputs[:1], f'flat for {output}')
+            make('Gemm', [f'flat for {output}', *inputs[1:]], output, transB=1)
         elif op == 'BatchNorm':
             make('BatchNormalization', inputs, output, epsilon=attrs['eps'])
         elif name in ('leaky', 'elu'):
@@ -172,8 +173,8 @@ def export_onnx(net_G, path, latent_dim):
     graph = helper.make_graph(
         made,
         'generator',
-        [helper.make_tensor_value_info('0', TensorProto.FLOAT, ['batch', latent_dim])],
-        [helper.make_tensor_value_info(output, TensorProto.FLOAT, ['batch', *value.shape[1:]])],
+        [helper.make_tensor_value_info('Z', TensorProto.FLOAT, ['batch', latent_dim])],
+        [helper.make_tensor_value_info('X', TensorProto.FLOAT, ['batch', *value.shape[1:]])],
         tensors,
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid('', 13)], ir_version=8)
