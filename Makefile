@@ -70,11 +70,11 @@ clean: ## Remove the environment and everything that was generated.
 	@.ci/venv "$(PYTHON)"
 
 .venv/.base: .venv/.python setup.py .ci/install
-	@echo 'Installing d2l_gan with MXNet: about a minute, and 800 MB, the first time'
+	@echo 'Installing d2l_gan with MXNet: about a minute, and 800 MB, the first time' >&2
 	@.ci/install .venv
 	@touch $@
 
 .venv/.test .venv/.notebook .venv/.book: .venv/.base
-	@echo 'Installing the extra $(subst .,,$(notdir $@))'
+	@echo 'Installing the extra $(subst .,,$(notdir $@))' >&2
 	@.ci/install .venv $(subst .,,$(notdir $@))
 	@touch $@

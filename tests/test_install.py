@@ -190,7 +190,7 @@ def test_a_working_environment_is_kept_and_another_choice_makes_a_new_one(path, 
             env={'PATH': str(path), 'HOME': str(path)},
         )
         assert done.returncode == 0, done.stderr
-        return done.stdout
+        return done.stderr
 
     assert 'Setting up .venv' in make(str(path / 'one'))
     assert make(str(path / 'one')) == make('') == ''
