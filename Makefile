@@ -5,7 +5,7 @@ ARGS ?=
 EXECUTE ?=
 CHAPTERS ?= $(filter-out chapters/__%,$(wildcard chapters/*.py))
 python := .venv/bin/python
-checked := d2l_gan chapters tests setup.py .ci/noxfile.py
+checked := d2l_gan chapters tests setup.py .ci/noxfile.py .book
 
 .PHONY: help test test-slow test-pythons lint format scores bench weather notebooks lab book doctor \
 	clean FORCE
@@ -24,7 +24,7 @@ doctor: .venv/.base ## Say what is installed here, what would fail and what mend
 test: .venv/.test ## Run the fast tests and print the coverage of d2l_gan.
 	$(python) -m pytest -m 'not slow' --cov --cov-report=term-missing $(ARGS)
 
-test-slow: .venv/.test .venv/.notebook ## Run the slow tests, notebooks among them.
+test-slow: .venv/.test .venv/.notebook .venv/.book ## Run the slow tests, those in a browser too.
 	$(python) -m pytest -m slow $(ARGS)
 
 test-pythons: .venv/.test ## Install afresh and train on each CPython, 3.8 to 3.13, that is here.

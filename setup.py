@@ -51,7 +51,7 @@ setup(
         'gpu': ["mxnet-cu117==1.9.1; sys_platform == 'linux' and platform_machine == 'x86_64'"],
         'notebook': notebook,
         'export': export,
-        'test': [*test, 'scipy', *export],
+        'test': [*test, 'scipy', 'selenium', *export],
         'book': ['furo', 'myst-nb', 'sphinx'],
     },
 )
