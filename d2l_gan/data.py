@@ -65,18 +65,20 @@ def waves(num=1000, seed=0):
     return np.array(curves, dtype='float32'), numpy.stack([amplitude, phase], axis=1)
 
 
-def _select(images, labels, split, splits, scale, flat):
-    """Return the rows of `split` in the form asked for; `images` are in [0, 1]."""
+def _form(split, splits, scale, flat):
+    """Return a function that gives images in [0, 1] and labels the form that is asked for."""
     if split not in splits:
         raise ValueError(f'`split` is {split!r}; it must be one of {", ".join(splits)}')
     if scale not in ('unit', 'symmetric'):
         raise ValueError(f'`scale` is {scale!r}; it must be "unit" or "symmetric"')
-    rows = slice(*splits[split])
-    pixels = images[rows].astype('float32')
-    pixels = pixels.reshape((-1, 784) if flat else (-1, 28, 28, 1))
-    if scale == 'symmetric':
-        pixels = 2 * pixels - 1
-    return np.array(pixels, dtype='float32'), np.array(labels[rows], dtype='int32')
+
+    def form(images, labels):
+        rows = slice(*splits[split])
+        pixels = images[rows].astype('float32').reshape((-1, 784) if flat else (-1, 28, 28, 1))
+        pixels = 2 * pixels - 1 if scale == 'symmetric' else pixels
+        return np.array(pixels, dtype='float32'), np.array(labels[rows], dtype='int32')
+
+    return form
 
 
 def mnist(split='train', scale='unit', flat=True, patience=30):
@@ -92,10 +94,11 @@ def mnist(split='train', scale='unit', flat=True, patience=30):
     Burges; the first 50,000 to train on are those of Goodfellow et al. 2014.
     """
     splits = {'train': (50000,), 'validation': (50000, None), 'test': (None,), 'all_train': (None,)}
+    form = _form(split, splits, scale, flat)
     file = 't10k' if split == 'test' else 'train'
     labels = idx.load(f'{file}-labels-idx1-ubyte', patience)
     images = idx.load(f'{file}-images-idx3-ubyte', patience) / numpy.float32(255)
-    return _select(images, labels, split, splits, scale, flat)
+    return form(images, labels)
 
 
 def digits(split='train', scale='unit', flat=True):
@@ -110,11 +113,12 @@ def digits(split='train', scale='unit', flat=True):
 
     splits = {'train': (1197,), 'validation': (1197, 1497), 'test': (1497, None),
               'all_train': (1497,)}  # fmt: skip
+    form = _form(split, splits, scale, flat)
     small, labels = load_digits(return_X_y=True)
     images = numpy.zeros((len(small), 28, 28), 'float32')
     for image, pixels in zip(images, small.reshape(-1, 8, 8).astype('float32') / 16):
         image[4:24, 4:24] = Image.fromarray(pixels).resize((20, 20), Image.BICUBIC)
-    return _select(images.clip(0, 1), labels, split, splits, scale, flat)
+    return form(images.clip(0, 1), labels)
 
 
 @functools.lru_cache(maxsize=None)

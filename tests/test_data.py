@@ -474,8 +474,7 @@ def test_scale_shape_and_type_are_as_asked(small, scale, low, flat):
 
 
 @pytest.mark.parametrize('load', [data.mnist, data.digits])
-def test_unknown_splits_and_scales_are_refused(small, load):
-    put(small)
+def test_unknown_splits_and_scales_are_refused_before_any_work(small, load):
     message = "`split` is 'dev'; it must be one of train, validation, test, all_train"
     with pytest.raises(ValueError, match=message):
         load('dev')
