@@ -52,9 +52,8 @@ can say no better than $1/2$ everywhere, and each cross-entropy is $-\log \frac1
 """
 
 # %%
-import collections
-import math
 from pathlib import Path
+from typing import NamedTuple
 
 import mxnet as mx
 import numpy
@@ -63,6 +62,7 @@ from mxnet.gluon import nn
 
 from d2l_gan import data, files, losses, metrics, plots
 from d2l_gan.checkpoint import Checkpoint
+from d2l_gan.game import History
 from d2l_gan.train import train, update_D, update_G
 
 npx.set_np()
@@ -162,7 +162,7 @@ def first_round(batch_size=8, seed=0):
 
 # %%
 if __name__ == '__main__':
-    plots.tell('loss_D %.3f, loss_G %.3f' % first_round())
+    plots.tell('loss_D {:.3f}, loss_G {:.3f}'.format(*first_round()))
 
 # %% [markdown]
 r"""
@@ -177,14 +177,21 @@ noise that is drawn once, so that the pictures of two epochs can be compared. Ev
 the same seed on the same machine gives the same bits.
 """
 
+
 # %%
-Result = collections.namedtuple('Result', 'net_D net_G history scores')
+class Result(NamedTuple):
+    """What `run` returns: the networks, the `History`, and the content of scores.json."""
+
+    net_D: nn.HybridSequential
+    net_G: nn.HybridSequential
+    history: History
+    scores: dict
 
 
 def run(
     num_epochs=20, batch_size=8, lr_D=0.05, lr_G=0.005, latent_dim=2, objective='bce',
     label_smoothing=0.0, beta1=0.9, average: float = None, init_std=0.02, seed=0, device=None,
-    out=None, show=False, resume=False, callbacks=(),
+    out=None, show=False, film=True, resume=False, callbacks=(),
 ):  # fmt: skip
     """Train the textbook's Gaussian GAN; return net_D, net_G, history and scores.
 
@@ -206,7 +213,9 @@ def run(
         device: cpu, gpu or gpu(1); by default the first GPU if there is one.
         out: directory for figures, film and scores; by default build/gaussian.
         show: open a window with the live figure.
+        film: draw every epoch and write training.gif; without, training.png alone.
         resume: go on from the last checkpoint under `out`.
+        callbacks: more callables that are handed the game after each epoch.
     """
     out = files.output_dir('gaussian') if out is None else Path(out)
     X = data.gaussian(1000, seed)[0]
@@ -216,7 +225,7 @@ def run(
         latent_dim, X[:100].asnumpy(), beta1=beta1, average=average, seed=seed, device=device,
         objective=losses.objective(objective, label_smoothing), initializer=init.Normal(init_std),
         callbacks=[
-            plots.LiveFigure(out=out, show=show),
+            plots.LiveFigure(out=out, show=show, film=film, frames=80 if film else 1),
             Checkpoint(out / 'checkpoints', resume=resume), *callbacks,
         ],
     )  # fmt: skip
@@ -308,7 +317,7 @@ is TEXTBOOK. Three keywords make it reliable, each for a reason that you can fol
 - **`objective='least_squares'`.** The cross-entropy charges little for a point that is clearly on the
   wrong side. Least squares (Mao et al., 2017) charges for the square of the distance to the label, so
   the discriminator's surface keeps a slope, and the generator a direction, wherever a point lies.
-  Its own balance is at $0.25$ for each player, not at $\ln 2$.
+  Its own balance is at $0.125$ for each player, not at $\ln 2$.
 
 | change | median | worst |
 | --- | --- | --- |
@@ -361,6 +370,8 @@ r"""
    nothing: it is as far from the truth as a point at the origin, about $10$.
 
    ```python
+   import math
+
    asleep = run(num_epochs=2, lr_D=1e-9, out=out)
    assert abs(asleep.scores['loss_D'] - math.log(2)) < 0.01
    assert asleep.scores['w2_truth'] > 8
@@ -394,6 +405,9 @@ r"""
    $0.99$, a factor of $99$. At $\sigma(o) = 1/2$ they are equal.
 
    ```python
+   import math
+
+
    def slopes(o):
        pred, ones, found = np.array([float(o)]), np.ones(1), []
        for name in ('minimax', 'non_saturating'):

@@ -20,7 +20,9 @@ def solutions(chapter):
     for exercise in exercises:
         folded = re.search(r'<details>(.*?)</details>', exercise, re.DOTALL)
         assert folded, f'no solution in: {exercise[:60]}'
-        blocks = re.findall(r'^( *)```python\n(.*?)^ *```', folded.group(1), re.DOTALL | re.MULTILINE)
+        blocks = re.findall(
+            r'^( *)```python\n(.*?)^ *```', folded.group(1), re.DOTALL | re.MULTILINE
+        )
         found.append('\n'.join(re.sub(f'^{indent}', '', b, flags=re.M) for indent, b in blocks))
     return found
 
@@ -41,4 +43,7 @@ def test_solutions_run(chapter, tmp_path):
     module = importlib.import_module(f'chapters.{chapter}')
     for number, code in enumerate(solutions(chapter), 1):
         assert 'assert' in code, f'solution {number} shows nothing'
-        exec(compile(code, f'{chapter}, solution {number}', 'exec'), {**vars(module), 'out': tmp_path})
+        exec(
+            compile(code, f'{chapter}, solution {number}', 'exec'),
+            {**vars(module), 'out': tmp_path},
+        )
