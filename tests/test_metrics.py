@@ -282,6 +282,7 @@ def few(monkeypatch, cache):
 
     monkeypatch.setattr(data, 'images', some)
     monkeypatch.setattr(files, 'cache_dir', lambda: cache)
+    monkeypatch.setitem(classifier.EPOCHS, 'digits', 20)
     for cached in (classifier.classifier, metrics.real_scores):
         cached.cache_clear()
     yield images.asnumpy()
@@ -291,8 +292,9 @@ def few(monkeypatch, cache):
 
 def test_the_classifier_learns_once_and_is_kept(few, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(files, 'cache_dir', lambda: tmp_path)
+    monkeypatch.setitem(classifier.EPOCHS, 'digits', 5)
     first = classifier.Classifier('digits')
-    assert first.accuracy > 0.6
+    assert first.accuracy > 0.2
     kept = tmp_path / 'classifier-digits.d2l_gan'
     assert [path.name for path in tmp_path.iterdir()] == [kept.name]
     learn = classifier.Classifier._learn
@@ -312,7 +314,7 @@ def test_the_classifier_learns_once_and_is_kept(few, tmp_path, monkeypatch, caps
     assert kept.read_bytes() != bytes(raw)
 
 
-def test_learning_and_reading_leave_the_global_generators_alone(few):
+def test_learning_and_reading_leave_the_global_generators_alone(few, monkeypatch):
     def draw(use):
         mx.random.seed(3)
         numpy.random.seed(3)
@@ -321,6 +323,7 @@ def test_learning_and_reading_leave_the_global_generators_alone(few):
 
     expected = draw(lambda: None)
     assert draw(lambda: metrics.digit_scores(few[:50], 'digits')) == expected
+    monkeypatch.setitem(classifier.EPOCHS, 'digits', 2)
     assert draw(lambda: classifier.Classifier('digits')._learn()) == expected
 
 
