@@ -1,0 +1,212 @@
+"""A chapter in JupyterLab: saved by its server, and run from top to bottom in a browser."""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+CLOSING = re.compile(r'loss_D \d\.\d{3}, loss_G \d\.\d{3}, \d+ examples/sec')
+pytestmark = pytest.mark.filterwarnings('default')  # the server's own, on one Python or another
+
+
+@pytest.fixture
+def shelf(tmp_path):
+    """Return a directory that looks to JupyterLab as the repository does, safe to save in."""
+    shutil.copytree(ROOT / 'chapters', tmp_path / 'shelf' / 'chapters')
+    shutil.copy(ROOT / 'pyproject.toml', tmp_path / 'shelf')
+    return tmp_path / 'shelf'
+
+
+def contents_manager():
+    """Return what JupyterLab opens and saves with, made as jupytext's server extension does."""
+    pytest.importorskip('jupytext')
+    server = pytest.importorskip('jupyter_server.services.contents.largefilemanager')
+    try:
+        from jupytext.sync_contentsmanager import build_sync_jupytext_contents_manager_class as kind
+    except ImportError:  # jupytext before 1.17
+        from jupytext.contentsmanager import build_jupytext_contents_manager_class as kind
+    return kind(server.LargeFileManager)()
+
+
+CHAPTERS = sorted(p.name for p in (ROOT / 'chapters').glob('[a-z]*.py'))
+
+
+@pytest.mark.parametrize('name', CHAPTERS)
+def test_saving_a_chapter_changes_nothing_but_the_edit(shelf, name):
+    contents = contents_manager()
+    contents.root_dir = str(shelf)
+    path, file = f'chapters/{name}', shelf / 'chapters' / name
+    before = file.read_text(encoding='utf-8')
+    model = contents.get(path, type='notebook')
+    contents.save(model, path)
+    assert file.read_text(encoding='utf-8') == before
+
+    cell = next(cell for cell in model['content'].cells if 'import' in cell.source)
+    line = cell.source.splitlines()[0]
+    cell.source = cell.source.replace(line, line + '  # mine', 1)
+    cell.outputs, cell.execution_count = [], 7
+    contents.save(model, path)
+    assert file.read_text(encoding='utf-8') == before.replace(line, line + '  # mine', 1)
+    assert sorted(p.name for p in (shelf / 'chapters').glob('*.ipynb')) == []
+
+
+# In a browser
+
+
+@pytest.fixture
+def lab(shelf, tmp_path):
+    """Start JupyterLab in the shelf and return its address."""
+    pytest.importorskip('jupyterlab')
+    with socket.socket() as free:
+        free.bind(('127.0.0.1', 0))
+        port = free.getsockname()[1]
+    home = tmp_path / 'home'
+    for plugin, values in {
+        # As after `jupytext-config set-default-viewer python`: opened as a notebook, not as text.
+        'docmanager-extension/plugin': {'defaultViewers': {'python': 'Jupytext Notebook'}},
+        # All cells are in the page, not just those in view, so that the test can look at them.
+        'notebook-extension/tracker': {'windowingMode': 'none'},
+    }.items():
+        file = home / 'settings' / '@jupyterlab' / f'{plugin}.jupyterlab-settings'
+        file.parent.mkdir(parents=True)
+        file.write_text(json.dumps(values))
+    (home / 'labconfig').mkdir()
+    news = {
+        '@jupyterlab/apputils-extension:announcements': True
+    }  # asks a question, and the network
+    (home / 'labconfig' / 'page_config.json').write_text(json.dumps({'disabledExtensions': news}))
+    environment = dict(
+        os.environ, JUPYTER_CONFIG_DIR=str(home), JUPYTER_DATA_DIR=str(home / 'data'),
+        JUPYTER_RUNTIME_DIR=str(home / 'runtime'), IPYTHONDIR=str(home / 'ipython'),
+        JUPYTERLAB_SETTINGS_DIR=str(home / 'settings'), PYTHONPATH=str(ROOT), OMP_NUM_THREADS='1',
+    )  # fmt: skip
+    environment.pop('MPLBACKEND', None)
+    command = [
+        sys.executable, '-m', 'jupyterlab', '--no-browser', '--allow-root', f'--port={port}',
+        '--ServerApp.port_retries=0', '--IdentityProvider.token=', '--ServerApp.ip=127.0.0.1',
+        f'--ServerApp.root_dir={shelf}',
+    ]  # fmt: skip
+    address = f'http://127.0.0.1:{port}'
+    with open(tmp_path / 'lab.log', 'wb') as log:
+        server = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+    try:
+        for _ in range(240):
+            time.sleep(0.5)
+            assert server.poll() is None, (tmp_path / 'lab.log').read_text()
+            try:
+                urllib.request.urlopen(address + '/api', timeout=5).close()
+                break
+            except OSError:
+                pass
+        yield address
+    finally:
+        server.terminate()
+        try:
+            server.wait(20)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            server.wait()
+
+
+@pytest.fixture
+def browser(tmp_path):
+    """Start a headless Chromium that knows nothing and asks nobody."""
+    webdriver = pytest.importorskip('selenium.webdriver')
+    chromium = shutil.which('chromium') or shutil.which('chromium-browser')
+    driver = shutil.which('chromedriver')
+    if not chromium or not driver:
+        pytest.skip("needs Debian's packages chromium and chromium-driver")
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for flag in (
+        'headless=new', 'no-sandbox', 'disable-gpu', 'disable-dev-shm-usage',
+        'disable-background-networking', 'disable-component-update', 'disable-sync',
+        'disable-default-apps', 'no-first-run', 'window-size=1300,1000',
+        f'user-data-dir={tmp_path / "chromium"}',
+    ):  # fmt: skip
+        options.add_argument(f'--{flag}')
+    options.set_capability('goog:loggingPrefs', {'browser': 'ALL'})
+    chrome = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+    try:
+        yield chrome
+    finally:
+        chrome.quit()
+
+
+OUTPUTS = """
+return [...document.querySelectorAll('.jp-CodeCell')].map(cell => ({
+    prompt: cell.querySelector('.jp-InputPrompt').innerText.trim(),
+    images: [...cell.querySelectorAll('.jp-OutputArea-output img')].map(image => image.src),
+    text: [...cell.querySelectorAll('.jp-OutputArea-output pre')].map(
+        pre => pre.innerText).join(''),
+    wrong: [...cell.querySelectorAll('[data-mime-type$=error], [data-mime-type$=stderr]')].map(
+        output => output.innerText),
+}))
+"""
+
+
+def wait_for(condition, seconds=180):
+    """Return what `condition()` returns as soon as it is true."""
+    start = time.monotonic()
+    while time.monotonic() - start < seconds:
+        found = condition()
+        if found:
+            return found
+        time.sleep(0.05)
+    raise AssertionError(f'waited {seconds} s')
+
+
+@pytest.mark.slow
+def test_the_figure_changes_while_training_runs_and_stays(lab, browser, shelf):
+    find = lambda path: browser.find_elements('xpath', path)
+    source = (shelf / 'chapters' / 'gaussian.py').read_text(encoding='utf-8')
+    browser.get(f'{lab}/lab/tree/chapters/gaussian.py')
+    wait_for(lambda: find("//button[contains(@class, 'jp-mod-accept')]"))[0].click()  # the kernel
+    wait_for(lambda: find("//*[@data-status='idle' and contains(@class, 'ExecutionIndicator')]"))
+    wait_for(lambda: find("//div[@class='lm-MenuBar-itemLabel' and text()='Run']"))[0].click()
+    wait_for(lambda: find("//li[@data-command='runmenu:run-all']"))[0].click()
+
+    live, training = [], None  # the pictures of the first training, in order
+
+    def done():
+        nonlocal training
+        cells = browser.execute_script(OUTPUTS)
+        for i, cell in enumerate(cells):
+            runs = cell['prompt'] == '[*]:' and not CLOSING.search(cell['text'])
+            if training in (None, i) and cell['images'] and runs:
+                training = i
+                picture = hashlib.sha256(cell['images'][0].encode()).hexdigest()
+                if picture not in live:
+                    live.append(picture)
+        return cells if all(re.fullmatch(r'\[\d+\]:', cell['prompt']) for cell in cells) else None
+
+    cells = wait_for(done, 480)
+    print(f'{len(live)} pictures while the training ran')
+    assert len(live) >= 3
+    assert [cell['wrong'] for cell in cells if cell['wrong']] == []
+    (stays,) = cells[training]['images']
+    assert stays.startswith('data:image/png')
+    assert CLOSING.search(cells[training]['text'])
+    assert 'G learned the mean' in cells[training]['text']
+
+    browser.execute_script(
+        "document.querySelectorAll('.jp-CodeCell')[arguments[0]].querySelector('img')"
+        ".scrollIntoView({block: 'center'})", training,
+    )  # fmt: skip
+    (ROOT / 'build' / 'lab').mkdir(parents=True, exist_ok=True)
+    browser.save_screenshot(str(ROOT / 'build' / 'lab' / 'gaussian.png'))
+
+    wait_for(lambda: find("//div[@class='lm-MenuBar-itemLabel' and text()='File']"))[0].click()
+    wait_for(lambda: find("//li[@data-command='docmanager:save']"))[0].click()
+    time.sleep(2)
+    assert (shelf / 'chapters' / 'gaussian.py').read_text(encoding='utf-8') == source
