@@ -55,9 +55,9 @@ class History:
     """What happened in each epoch, as NumPy arrays of one value an epoch.
 
     loss_D, loss_G: mean per example, the book's halved convention (equilibrium 0.693 under the
-    default loss). mean_D_real, mean_D_fake: mean of D(x) and D(G(z)), probabilities, as D saw them
-    before its update. accuracy_D: share of real and fake examples that D told apart, in [0, 1].
-    examples_per_sec: real examples per second of play, pictures and checkpoints not counted.
+    default loss). mean_D_real, mean_D_fake: mean of D(x) and D(G(z)), sigmoids of D's output, as D
+    saw them before its update. accuracy_D: share of real and fake examples that D told apart, in
+    [0, 1]. examples_per_sec: real examples per second of play, without pictures and checkpoints.
     """
 
     FIELDS = (

@@ -154,8 +154,11 @@ class WassersteinLoss(_LogitLoss):
         return (1 - 2 * label) * pred
 
 
-class Objective(collections.namedtuple('Objective', 'name loss_D loss_G clip', defaults=(None,))):
-    """Define a game: its name, a loss for each player, a bound on D's weights (None: no bound)."""
+class Objective(
+    collections.namedtuple('Objective', 'name loss_D loss_G clip boundary', defaults=(None, 0.0))
+):
+    """Define a game: its name, a loss for each player, a bound on D's weights (None: no bound),
+    and the output of D above which it calls an example real."""
 
 
 def _objectives(smoothing):
@@ -168,7 +171,7 @@ def _objectives(smoothing):
         'non_saturating': Objective('non_saturating', D, plain),
         'label_smoothing': Objective('label_smoothing', D, plain),
         'minimax': Objective('minimax', D, MinimaxLoss()),
-        'least_squares': Objective('least_squares', squares, squares),
+        'least_squares': Objective('least_squares', squares, squares, boundary=0.5),
         'hinge': Objective('hinge', HingeLoss(), score),
         'wasserstein': Objective('wasserstein', score, score, clip=0.01),
     }
@@ -211,7 +214,7 @@ def objective(spec='bce', label_smoothing=0.0):
         return spec
     if isinstance(spec, (tuple, list)) and len(spec) == 2:
         D, G = (objective(s) for s in spec)
-        return Objective(f'{D.name} / {G.name}', D.loss_D, G.loss_G, D.clip)
+        return Objective(f'{D.name} / {G.name}', D.loss_D, G.loss_G, D.clip, D.boundary)
     if isinstance(spec, gluon.Block):
         return Objective(type(spec).__name__, spec, spec)
     raise TypeError(

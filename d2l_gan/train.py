@@ -8,6 +8,7 @@ its fake part, so both players stand at ln 2 = 0.693 when neither can win.
 import contextlib
 import math
 import time
+import zlib
 
 import numpy
 from mxnet import MXNetError, autograd, gluon, init, np, npx
@@ -76,7 +77,7 @@ class Textbook:
 
     def step(self, X, Z):
         """Update both players once; X: (batch, ...), Z: (batch, latent_dim), on the device."""
-        nets, (_, loss_D, loss_G, clip) = (self.net_D, self.net_G), self.objective
+        nets, (_, loss_D, loss_G, clip, _) = (self.net_D, self.net_G), self.objective
         fake_X = None
         if self.first == 'G':
             step_G, fake_X = _update_G(Z, *nets, loss_G, self.trainer_G)
@@ -108,7 +109,7 @@ def train(
     per example), an iterable of batches `(X,)` that starts anew at each pass, learning rates of
     Adam, the width of the noise, and `data`, (n, ...), the real examples to draw beside the fake.
 
-    objective: a name from `losses.OBJECTIVES`, a loss, a pair (loss for D, loss for G), or an
+    objective: a name from `losses.NAMES`, a loss, a pair (loss for D, loss for G), or an
     `Objective`. prior: 'normal', 'uniform' on (-1, 1), or a callable (shape, device) -> array.
     beta1, beta2: Adam's, in [0, 1). decay: 'linear' lets both rates fall to 0 over the epochs.
     average: in (0, 1), keep a running average of G's weights (see `Game.averaged`).
@@ -157,10 +158,11 @@ def train(
             adam, lr_D=lr_D, lr_G=lr_G, latent_dim=latent_dim, objective=objective.name,
             prior=prior if isinstance(prior, str) else getattr(prior, '__name__', repr(prior)),
             decay=decay, average=average, first=first, seed=seed, batch=list(X.shape),
-            num_epochs=num_epochs,
+            num_epochs=num_epochs, data=_fingerprint(data),
+            label_smoothing=getattr(objective.loss_D, 'label_smoothing', 0),
         ),
     )  # fmt: skip
-    game.players = _players(game, first, static)
+    game.players = _players(game, first, static, X)
     game.hyperparameters['static'] = not isinstance(game.players, Textbook)
     if average is not None:
         game.update_average(average)
@@ -202,13 +204,14 @@ def _play_epoch(game, noise, average):
                 )
     if not steps:
         raise ValueError(f'`data_iter` gave no batch in epoch {game.epoch + 1}; it must start anew')
+    boundary = game.objective.boundary
     loss_D, loss_G, real_Y, fake_Y = (numpy.concatenate(a).astype('float64') for a in zip(*steps))
     return {
         'loss_D': loss_D.mean(),
         'loss_G': loss_G.mean(),
         'mean_D_real': _sigmoid(real_Y).mean(),
         'mean_D_fake': _sigmoid(fake_Y).mean(),
-        'accuracy_D': ((real_Y > 0).mean() + (fake_Y <= 0).mean()) / 2,
+        'accuracy_D': ((real_Y > boundary).mean() + (fake_Y <= boundary).mean()) / 2,
         'examples_per_sec': len(real_Y) / seconds,
     }
 
@@ -217,12 +220,12 @@ def _sigmoid(logit):
     return (1 + numpy.tanh(logit / 2)) / 2
 
 
-def _players(game, first, mode):
+def _players(game, first, mode, X):
     players = (game.net_D, game.net_G, game.trainer_D, game.trainer_G, game.objective, first)
     if mode is False:
         return Textbook(*players)
     try:
-        return static.compile(*players, game.device)
+        return static.compile(*players, game.device, X, game.fixed_Z)
     except static.NotStatic as reason:
         if mode is True:
             raise ValueError(f'`static` is True, but {reason}') from reason
@@ -309,6 +312,12 @@ def _check_examples(name, X):
         raise ValueError(
             f'`{name}` is {values[tuple(bad)]} at {tuple(map(int, bad))}; it must be finite'
         )
+
+
+def _fingerprint(data):
+    """Return a short name for the content of `data`, so that another content is noticed."""
+    values = data.asnumpy() if hasattr(data, 'asnumpy') else numpy.asarray(data)
+    return f'{zlib.crc32(numpy.ascontiguousarray(values)):08x}'
 
 
 def _examples(batch):

@@ -427,3 +427,28 @@ def test_an_infinite_loss_of_G_is_named():
     )
     with pytest.raises(FloatingPointError, match='loss_G became -?inf in epoch 1, step 1'):
         play(objective=objective, static=False)
+
+
+def test_accuracy_is_counted_at_the_objectives_own_boundary():
+    def half(game):
+        found.append((game.history.accuracy_D[0], game.history.mean_D_real[0]))
+
+    found = []
+    # D's first outputs are near 0: below least squares' boundary, 1/2, so all are called fake.
+    play(1, examples=8, objective='least_squares', callbacks=[half])
+    assert found[0][0] == 0.5
+    assert found[0][1] == pytest.approx(0.5, abs=0.05)
+
+
+def test_hyperparameters_tell_other_data_and_other_labels_apart():
+    found = []
+
+    def keep(game):
+        found.append(game.hyperparameters)
+
+    play(1, callbacks=[keep])
+    play(1, callbacks=[keep], examples=72)
+    play(1, callbacks=[keep], objective='label_smoothing')
+    assert found[0]['data'] != found[1]['data']
+    assert found[0]['data'] == found[2]['data']
+    assert [h['label_smoothing'] for h in found] == [0, 0, 0.1]

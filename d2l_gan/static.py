@@ -1,0 +1,319 @@
+"""The same game compiled: static graphs, bound to the networks' own parameters.
+
+The textbook's step spends its time on telling MXNet, operator by operator, what to do next. Here
+the two updates are written down once, as symbols bound to fixed memory, and then only set off. The
+arithmetic is that of `train.update_D` and `train.update_G`, with less of it:
+
+- real and fake examples go through D in one batch, unless a layer such as BatchNorm mixes them;
+- `fake_X` is made once for both updates, as the book's own comment suggests;
+- no gradient is computed for the player whose turn it is not;
+- the parameters of a player lie in one array, so that Adam is a single operator;
+- D's logits are noted on the device, and read, with the losses they stand for, once an epoch.
+"""
+
+import ctypes
+import math
+import os
+
+import numpy
+from mxnet import autograd, gluon, nd, np, optimizer, sym
+from mxnet.base import _LIB, check_call
+from mxnet.gluon import nn
+
+from d2l_gan import losses
+
+os.environ.setdefault('MXNET_SUBGRAPH_VERBOSE', '0')  # else each graph writes a line to stderr
+SMALL = 4096  # multiply-adds of a layer; below, oneDNN takes longer to set up than to multiply
+CHUNK = 256  # steps for which the notes get room at a time
+
+
+class NotStatic(Exception):
+    """Say why a game cannot be compiled; `train` then plays it as the textbook does."""
+
+
+def compile(net_D, net_G, trainer_D, trainer_G, objective, first, device, X, Z):
+    """Return the game as `Players`, or raise NotStatic with the reason.
+
+    X: real examples, (batch, ...), and Z: noise, (batch, latent_dim), show the shapes. Parameters
+    and Adam's moments keep their values, but from here on lie in one array per player.
+    """
+    return Players(net_D, net_G, trainer_D, trainer_G, objective, first, device, X, Z)
+
+
+class Players:
+    """Play steps of the compiled game; the methods are those of `train.Textbook`."""
+
+    def __init__(self, net_D, net_G, trainer_D, trainer_G, objective, first, device, X, Z):
+        self.net_D, self.net_G, self.objective = net_D, net_G, objective
+        self.first, self.device, self.batches, self.steps = first, device, {}, []
+        for trainer in (trainer_D, trainer_G):
+            _check(trainer, device, X.dtype)
+        for loss in (objective.loss_D, objective.loss_G):
+            if not isinstance(loss, gluon.HybridBlock) or not _splits(
+                lambda y, loss=loss: loss(y, y > 0), *np.linspace(-3, 2, 6).reshape(2, 3, 1)
+            ):
+                raise NotStatic(f'{type(loss).__name__} does not judge each example by itself')
+        X, Z = X.as_in_ctx(device), Z.as_in_ctx(device)
+        norm_D, norm_G = (
+            trace(net, sym.var('X', shape=x.shape).as_np_ndarray()).list_auxiliary_states()
+            for net, x in ((net_D, X), (net_G, Z))
+        )
+        self.merge = not norm_D and _splits(net_D, X, net_G(Z))
+        with autograd.train_mode():  # is one forward pass of G as good as the textbook's two?
+            self.repeat = bool(norm_G) or not np.array_equal(net_G(Z), net_G(Z))
+        self.symbols(X.shape, Z.shape)  # fails, if it does, before anything has moved
+        self.D, self.G = _Player(trainer_D, device), _Player(trainer_G, device)
+        self.weights_G = self.G.weights
+
+    def step(self, X, Z):
+        """Update both players once; X: (batch, ...), Z: (batch, latent_dim)."""
+        batch = self.batches.get(len(X))
+        if batch is None:
+            batch = self.batches[len(X)] = _Batch(self, X, Z)
+        batch.load_X(X), batch.load_Z(Z)
+        batch.generate.forward()
+        if self.first == 'G':
+            self.update_G(batch)
+        self.update_D(batch)
+        if self.first == 'D':
+            if self.repeat:
+                batch.generate.forward()
+            self.update_G(batch)
+        batch.note()
+        self.steps.append(batch)
+
+    def update_D(self, batch):
+        """Update the discriminator once, on the loaded examples and the generated ones."""
+        batch.judge_both.forward()
+        batch.judge_both.backward()
+        self.D.adam(batch.size)
+        if self.objective.clip is not None:
+            self.D.clip(self.objective.clip)
+
+    def update_G(self, batch):
+        """Update the generator once, on the examples that it has generated."""
+        batch.judge_fake.forward()  # afresh, since D has moved
+        batch.judge_fake.backward()
+        batch.generate.backward(batch.grad_fake_X)
+        self.G.adam(batch.size)
+
+    def symbols(self, X_shape, Z_shape):
+        """Write the game down: (fake_X, D's judgement of real and fake, its judgement of fake)."""
+        X, fake_X, Z = (
+            sym.var(name, shape=shape).as_np_ndarray()
+            for name, shape in (('X', X_shape), ('fake_X', X_shape), ('Z', Z_shape))
+        )
+        if self.merge:
+            both_Y = trace(self.net_D, sym.np.concatenate([X, fake_X]))
+        else:
+            both_Y = sym.np.concatenate([trace(self.net_D, X), trace(self.net_D, fake_X)])
+        return (
+            sym.Group([trace(self.net_G, Z).as_nd_ndarray()]),
+            # Halved, as in the book.
+            judgement(self.objective.loss_D, both_Y, 0.5),
+            judgement(self.objective.loss_G, trace(self.net_D, fake_X), 1),
+        )
+
+    def read(self):
+        """Return, and forget, the steps since the last call: per step (loss_D, loss_G, logits of
+        the real batch, logits of the fake batch), NumPy arrays of `batch` values each."""
+        played = {batch: batch.read(self.objective) for batch in set(self.steps)}
+        steps, self.steps = [next(played[batch]) for batch in self.steps], []
+        return steps
+
+
+def trace(block, x):
+    """Return block(x) as a symbol, x being one; raise NotStatic where that cannot be."""
+    if type(block) in (nn.Sequential, nn.HybridSequential):
+        for child in block._children.values():
+            x = trace(child, x)
+        return x
+    if not isinstance(block, gluon.HybridBlock):
+        raise NotStatic(f'{type(block).__name__} is not a HybridBlock')
+    try:
+        if type(block) is nn.Dense:
+            shape = x.infer_shape()[1][0]
+            if len(shape) == 2 and shape[0] * block.weight.shape[0] * block.weight.shape[1] < SMALL:
+                return _small_dense(block, x)
+        return block(x)
+    except Exception as error:  # whatever a block written for arrays alone may raise
+        raise NotStatic(f'{type(block).__name__} takes no symbol: {error}') from error
+
+
+def _small_dense(block, x):
+    y = sym.dot(x.as_nd_ndarray(), block.weight.var().as_nd_ndarray(), transpose_b=True)
+    if block.bias is not None:
+        y = sym.broadcast_add(y, block.bias.var().as_nd_ndarray())
+    y = y.as_np_ndarray()
+    return y if block.act is None else block.act(y)
+
+
+def judgement(loss, Y, share):
+    """Return a symbol whose gradient is that of `share` times the loss, and the logits Y."""
+    label = sym.var('label', shape=Y.infer_shape()[1][0]).as_np_ndarray()
+    if type(loss) in (gluon.loss.SigmoidBCELoss, losses.SigmoidLoss) and not (
+        loss._weight or getattr(loss, '_from_sigmoid', False)
+    ):
+        # Cross-entropy's gradient is sigmoid(Y) - label: one operator instead of thirty.
+        label = label * (1 - getattr(loss, 'label_smoothing', 0))
+        head = sym.LogisticRegressionOutput(
+            Y.as_nd_ndarray(), label.as_nd_ndarray(), grad_scale=share
+        )
+    else:
+        head = sym.make_loss((loss(Y, label) * share).as_nd_ndarray())
+    return sym.Group([head, sym.BlockGrad(Y.as_nd_ndarray())])
+
+
+class _Batch:
+    """The graphs of a step, bound for one batch size, and the notes taken of its steps."""
+
+    def __init__(self, game, X, Z):
+        self.size, device = len(X), game.device
+        generate, judge_both, judge_fake = game.symbols(X.shape, Z.shape)
+        arrays, gradients = dict(game.D.arrays, **game.G.arrays), game.G.gradients
+        arrays['X'], arrays['Z'] = (nd.zeros(a.shape, device, a.dtype) for a in (X, Z))
+        self.generate = _Graph(generate, arrays, gradients, device)
+        arrays['fake_X'] = self.generate.outputs[0]
+        self.grad_fake_X = nd.zeros_like(arrays['X'])
+        arrays['label'] = nd.ones(judge_fake.infer_shape()[1][1], device, X.dtype)
+        self.judge_fake = _Graph(judge_fake, arrays, {'fake_X': self.grad_fake_X}, device)
+        arrays['label'] = nd.concat(arrays['label'], nd.zeros_like(arrays['label']), dim=0)
+        self.judge_both = _Graph(judge_both, arrays, game.D.gradients, device)
+        self.load_X = _Operator('_copyto', [arrays['X']], arrays['X']).on
+        self.load_Z = _Operator('_copyto', [arrays['Z']], arrays['Z']).on
+        self.logits = [graph.outputs[1].reshape(-1) for graph in (self.judge_both, self.judge_fake)]
+        self.rows, self.chunks, self.used = [], [], 0
+
+    def note(self):
+        """Keep the step's logits: of real and fake for D's update, of fake for G's."""
+        if self.used == len(self.rows):
+            chunk = nd.zeros((CHUNK, 3 * self.size), self.logits[0].context, self.logits[0].dtype)
+            self.chunks.append(chunk)
+            self.rows += [_Operator('Concat', self.logits, row, num_args=2, dim=0) for row in chunk]
+        self.rows[self.used]()
+        self.used += 1
+
+    def read(self, objective):
+        """Yield (loss_D, loss_G, real_Y, fake_Y) of the noted steps, and forget them."""
+        notes = np.concatenate([chunk.as_np_ndarray() for chunk in self.chunks])[: self.used]
+        self.used = 0
+        real_Y, fake_Y, again_Y = notes.reshape(-1, 3, self.size).swapaxes(0, 1)
+
+        def judged(loss, Y, label):
+            return loss(Y.reshape(-1, 1), np.full_like(Y, label).reshape(-1, 1)).reshape(Y.shape)
+
+        loss_D = (judged(objective.loss_D, real_Y, 1) + judged(objective.loss_D, fake_Y, 0)) / 2
+        loss_G = judged(objective.loss_G, again_Y, 1)
+        return zip(*(a.asnumpy() for a in (loss_D, loss_G, real_Y, fake_Y)))
+
+
+class _Player:
+    """A network's moving parameters as views of one array, likewise gradients and moments."""
+
+    def __init__(self, trainer, device):
+        self.optimizer, self.arrays, self.gradients = trainer._optimizer, {}, {}
+        moving = {i: p for i, p in enumerate(trainer._params) if p.grad_req != 'null'}
+        states, synced = trainer._updaters[0].states, trainer._updaters[0].states_synced
+        size, dtype = sum(p.data().size for p in moving.values()), trainer._params[0].data().dtype
+        flat = [nd.zeros((size,), device, dtype) for _ in range(4)]
+        stop = 0
+        for i, p in moving.items():
+            start, stop = stop, stop + p.data().size
+            views = [a[start:stop].reshape(p.shape) for a in flat]
+            for view, value in zip(views, (p.data(), p.grad()) + tuple(states.get(i, ()))):
+                view[:] = value.as_nd_ndarray()
+            p._data, p._grad = [views[0].as_np_ndarray()], [views[1].as_np_ndarray()]
+            autograd.mark_variables(p._data, p._grad, p.grad_req)
+            states[i], synced[i] = tuple(views[2:]), True
+            self.gradients[p.name] = views[1]
+        self.moving = list(moving)
+        self.arrays = {p.name: p.data().as_nd_ndarray() for p in trainer._params}
+        still = [p.data() for p in trainer._params if p.grad_req == 'null']
+        self.weights = [flat[0].as_np_ndarray()] + still
+        o = self.optimizer
+        self._adam = _Operator(
+            'adam_update', flat, flat[0], lr=0, rescale_grad=1, wd=o.wd, beta1=o.beta1,
+            beta2=o.beta2, epsilon=o.epsilon, clip_gradient=o.clip_gradient or -1,
+        )  # fmt: skip
+        self._clip = _Operator('clip', flat[:1], flat[0], a_min=0, a_max=0)
+
+    def adam(self, batch_size):
+        """Update the parameters as Gluon's Adam does, and its counts."""
+        o = self.optimizer
+        t = o.num_update = o.num_update + 1
+        for i in self.moving:
+            o._index_update_count[i] = t
+        rate = o.learning_rate * math.sqrt(1 - o.beta2**t) / (1 - o.beta1**t)
+        self._adam(rate, 1 / batch_size)
+
+    def clip(self, bound):
+        """Clip every parameter to [-bound, bound]."""
+        self._clip(-bound, bound)
+
+
+class _Graph:
+    """A symbol bound to fixed arrays: a pass through it is one call."""
+
+    def __init__(self, symbol, arrays, gradients, device):
+        names = symbol.list_arguments()
+        gradients = {name: gradients[name] for name in names if name in gradients}
+        self.executor = symbol.bind(
+            device, {name: arrays[name] for name in names}, args_grad=gradients,
+            grad_req=dict.fromkeys(gradients, 'write'),
+            aux_states={name: arrays[name] for name in symbol.list_auxiliary_states()},
+        )  # fmt: skip
+        self.outputs = self.executor.outputs
+
+    def forward(self):
+        check_call(_LIB.MXExecutorForward(self.executor.handle, 1))
+
+    def backward(self, *gradients):
+        handles = (ctypes.c_void_p * len(gradients))(*(g.handle for g in gradients))
+        check_call(_LIB.MXExecutorBackwardEx(self.executor.handle, len(gradients), handles, 1))
+
+
+class _Operator:
+    """An operator whose arguments are laid out for MXNet's C interface once, not at each call."""
+
+    def __init__(self, name, inputs, out, **attributes):
+        operator, number = ctypes.c_void_p(), len(attributes)
+        check_call(_LIB.NNGetOpHandle(name.encode(), ctypes.byref(operator)))
+        self.kept = inputs, out  # the handles below do not keep their arrays alive
+        self.inputs = (ctypes.c_void_p * len(inputs))(*(a.handle for a in inputs))
+        self.values = (ctypes.c_char_p * number)(*(str(v).encode() for v in attributes.values()))
+        outputs = ctypes.cast((ctypes.c_void_p * 1)(out.handle), ctypes.POINTER(ctypes.c_void_p))
+        self.arguments = (
+            operator, len(inputs), self.inputs, ctypes.byref(ctypes.c_int(1)),
+            ctypes.byref(outputs), number, (ctypes.c_char_p * number)(*map(str.encode, attributes)),
+            self.values, ctypes.byref(ctypes.POINTER(ctypes.c_int)()),
+        )  # fmt: skip
+
+    def __call__(self, *values):
+        """Run, with `values` for the first attributes."""
+        for i, value in enumerate(values):
+            self.values[i] = repr(value).encode()
+        check_call(_LIB.MXImperativeInvokeEx(*self.arguments))
+
+    def on(self, array):
+        """Run with `array` for the first input."""
+        self.inputs[0] = array.handle
+        self()
+
+
+def _splits(function, a, b):
+    """Say whether a batch of `a` and `b` gives what each gives alone."""
+    whole, parts = function(np.concatenate([a, b])), np.concatenate([function(a), function(b)])
+    return bool(np.abs(whole - parts).max() <= 1e-4 * np.abs(parts).max())
+
+
+def _check(trainer, device, dtype):
+    o, parameters = trainer._optimizer, trainer._params
+    if type(o) is not optimizer.Adam:
+        raise NotStatic(f'the optimizer is {type(o).__name__}; it must be Adam')
+    for p in parameters:
+        p._var = None  # the old one may not know the shape
+        if p.list_ctx() != [device] or p.data().dtype != dtype or p.grad_req == 'add':
+            rule = f'{numpy.dtype(dtype)} on {device} alone, and overwrite its gradient'
+            raise NotStatic(f'`{p.name}` must be {rule}')
+        if p.lr_mult != 1 or (o.wd and p.wd_mult != 1):
+            raise NotStatic(f'`{p.name}` has a learning rate or weight decay of its own')
