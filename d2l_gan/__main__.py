@@ -70,7 +70,7 @@ def check_platform(facts):
     elif facts.system == 'Darwin' and facts.machine == 'arm64':
         yield 'MXNet has no wheel for Apple silicon.', CONTAINER
     elif facts.system == 'Linux' and facts.machine not in ('x86_64', 'AMD64'):
-        yield f"MXNet's wheel for {facts.machine} lacks a library that Arm sells.", CONTAINER
+        yield f"MXNet's wheel for {facts.machine} lacks the library ArmPL.", CONTAINER
     if not (3, 8) <= facts.python <= (3, 13):
         version = '.'.join(map(str, facts.python))
         yield f'Python {version} is not one of 3.8 to 3.13.', 'make doctor PYTHON=python3.11'
@@ -147,10 +147,9 @@ CHECKS = (check_platform, check_libraries, check_packages, check_numpy, check_gp
 def report(facts):
     """Return the doctor's lines and whether training could start."""
     gpus = [f'gpu({number})' for number in range(facts.trial.get('gpus', 0))]
-    try:
-        downloads = files.cache_dir()
-    except ImportError:
-        downloads = 'unknown: pip install platformdirs'
+    data = os.environ.get('D2L_GAN_DATA', 'unknown: pip install platformdirs')
+    with contextlib.suppress(ImportError):
+        data = os.environ.get('D2L_GAN_DATA') or files.cache_dir()
     rows = {
         'Python': f'{facts.versions["python"]}, {facts.system} {facts.machine}',
         'NumPy': facts.versions['numpy'],
@@ -160,7 +159,7 @@ def report(facts):
         'devices': ', '.join(['cpu', *gpus]),
         'OpenMP threads': f'{os.environ["OMP_NUM_THREADS"]}   (OMP_NUM_THREADS; '
         f'physical cores: {_compat.openmp_threads()})',
-        'data': f'{os.environ.get("D2L_GAN_DATA") or downloads}   (D2L_GAN_DATA)',
+        'data': f'{data}   (D2L_GAN_DATA)',
         'outputs': files.output_dir('').resolve(),
     }
     lines = [f'{name:16}{value or "not installed"}' for name, value in rows.items()]
