@@ -52,6 +52,6 @@ setup(
         'notebook': notebook,
         'export': export,
         'test': [*test, 'scipy', 'selenium', *export],
-        'book': ['furo', 'myst-nb', 'sphinx'],
+        'book': ['furo', 'jupytext', 'myst-nb', 'sphinx', 'sphinx-mathjax-offline'],
     },
 )

@@ -1,0 +1,42 @@
+"""Build the book: Sphinx and MyST-NB, straight from the chapters. `make book` runs this.
+
+`make book ARGS="-D book_epochs=1"` trains for one epoch wherever a chapter trains, to see the pages
+soon. `-D exclude_patterns='*.py,chapters/_*,chapters/mnist*'` leaves chapters out.
+"""
+
+import sys
+from pathlib import Path
+
+import d2l_gan
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+project = html_title = 'd2l_gan'
+author = 'the authors of d2l_gan'
+version = release = d2l_gan.__version__
+language = 'en'
+extensions = ['myst_nb', 'sphinx.ext.autodoc', 'sphinx.ext.mathjax', 'pages']
+exclude_patterns = ['*.py', 'chapters/_*', 'chapters/.*', '**/.ipynb_checkpoints']
+nitpicky = True
+
+# Chapters are percent-format Python and run afresh each time: a cache would not see that the
+# library has changed. A cell that fails is a warning here, and warnings fail the build.
+source_suffix = {'.py': 'myst-nb', '.md': 'myst-nb'}
+nb_custom_formats = {'.py': ['pages.read', {}]}
+nb_execution_mode = 'force'
+nb_execution_timeout = -1
+nb_execution_show_tb = True
+nb_merge_streams = True
+myst_enable_extensions = ['amsmath', 'colon_fence', 'deflist', 'dollarmath']
+myst_heading_anchors = 3
+
+autodoc_default_options = {'members': True, 'member-order': 'bysource'}
+autodoc_inherit_docstrings = False
+toc_object_entries_show_parents = 'hide'
+
+html_theme = 'furo'
+html_favicon = 'icon.svg'
+html_static_path = ['book.css']
+html_css_files = ['book.css']
+html_copy_source = html_show_copyright = html_show_sphinx = False
+pygments_style, pygments_dark_style = 'friendly', 'github-dark'

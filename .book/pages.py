@@ -1,0 +1,283 @@
+"""What this book needs of Sphinx and MyST-NB beyond what they do by themselves."""
+
+import ast
+import functools
+import importlib
+import inspect
+import json
+import os
+import re
+import shutil
+import statistics
+from importlib import util
+from pathlib import Path
+
+import jupytext
+import nbformat
+from docutils import nodes
+from docutils.statemachine import StringList
+from sphinx.directives.other import TocTree
+from sphinx.util.docutils import SphinxDirective
+
+from chapters.__main__ import names
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent
+
+# Chapters as notebooks
+
+
+def read(text, epochs=0, directory='.'):
+    """Return a chapter as a notebook that runs in `directory`, with a film below each training.
+
+    epochs: if not 0, `run` trains for so many epochs unless a cell says otherwise.
+    """
+    notebook = jupytext.reads(text, fmt='py:percent')
+    (chapter,) = (name for name in names() if _chapter(name) == text)
+    # What a chapter writes is kept apart from what a reader's own runs have written to build/.
+    cells = [_cell(f'import os as _os\n_os.chdir({str(directory)!r})', ['remove-cell'])]
+    for cell in notebook.cells:
+        cells.append(cell)
+        if cell.cell_type != 'code':
+            continue
+        cell.source = re.sub('  # (fmt: skip|noqa).*', '', cell.source)  # not for readers
+        if epochs and re.search('^def run', cell.source, re.MULTILINE):
+            shorten = f'import functools as _f\nrun = _f.partial(run, num_epochs={epochs})'
+            cells.append(_cell(shorten, ['remove-cell']))
+        for out in _trainings(cell.source, chapter):
+            film = (
+                'from IPython.display import Image as _Image, display as _display\n'
+                f'_display(_Image({out + "/training.gif"!r}, alt="The film of this training"))'
+            )
+            cells.append(_cell(film, ['remove-input', 'hide-output'], 'Watch the training'))
+    notebook.cells = cells
+    return notebook
+
+
+def _chapter(name):
+    return (ROOT / f'chapters/{name}.py').read_text(encoding='utf-8')
+
+
+def _cell(source, tags, prompt=None):
+    metadata = {'tags': tags}
+    if prompt:
+        metadata['mystnb'] = {'code_prompt_show': prompt, 'code_prompt_hide': prompt}
+    return nbformat.v4.new_code_cell(source, metadata=metadata)
+
+
+def _trainings(source, chapter):
+    """Yield the output directory of each call of `run` that is made when the cell runs."""
+    for statement in ast.parse(re.sub('^[%!].*', '', source, flags=re.MULTILINE)).body:
+        if isinstance(statement, (ast.FunctionDef, ast.ClassDef)):
+            continue
+        for call in ast.walk(statement):
+            if isinstance(call, ast.Call) and getattr(call.func, 'id', '') == 'run':
+                keywords = {keyword.arg: keyword.value for keyword in call.keywords}
+                if 'sample' not in keywords:
+                    yield ast.literal_eval(keywords.get('out', ast.Constant(f'build/{chapter}')))
+
+
+class Chapters(TocTree):
+    """A toctree of the chapters, in the order of reading."""
+
+    def run(self):
+        """Fill in the chapters."""
+        found = [f'chapters/{name}' for name in names()]
+        found = [name for name in found if name in self.env.found_docs]  # some may be excluded
+        self.content = StringList(found, source='')
+        return super().run()
+
+
+# Scores, from the files that the project's commands write
+
+
+class Scores(SphinxDirective):
+    """A table of build/scores/NAME.json, or of results/NAME.json where that was never written.
+
+    `make scores` writes the former: for each row, a list with a number for each seed, by name of
+    the score. A line of content is `score | title | lower or higher is better | format`.
+    """
+
+    required_arguments = 1
+    has_content = True
+
+    def run(self):
+        """Return the table, and a sentence that says where it comes from."""
+        name = self.arguments[0]
+        found = [path for path in (ROOT / 'build/scores', HERE / 'results')
+                 if (path / f'{name}.json').exists()]  # fmt: skip
+        if not found:
+            text = f'Not measured yet: `make scores ARGS={name}` does it.'
+            return self.parse_text_to_nodes(text)
+        path = found[0] / f'{name}.json'
+        self.env.note_dependency(str(path))
+        rows = json.loads(path.read_text(encoding='utf-8'))
+        columns = [[part.strip() for part in line.split('|')] for line in self.content if line]
+        lines = ['| |' + '|'.join(f' {title}: median | worst ' for _, title, *_ in columns) + '|']
+        lines.append('| --- |' + ' ---: | ---: |' * len(columns))
+        seeds = set()
+        for row, scores in rows.items():
+            cells = []
+            for key, _, better, form in columns:
+                values = scores.get(key)
+                values = values if isinstance(values, list) else [values]
+                values = [value for value in values if value is not None]
+                seeds.add(len(values))
+                worst = max(values) if better == 'lower' else min(values)
+                cells += [format(v, form) for v in (statistics.median(values), worst)]
+            lines.append(f'| {row} | ' + ' | '.join(cells) + ' |')
+        count = ' to '.join(str(number) for number in sorted({min(seeds), max(seeds)}))
+        lines += ['', f'{count} seeds; printed by `make scores ARGS={name}`.']
+        return self.parse_text_to_nodes('\n'.join(lines))
+
+
+class Built(SphinxDirective):
+    """A table of what the chapters scored while this book was built.
+
+    A line of content is `directory | score | what it is | format`, the directory under build/ of a
+    training, the score as in its scores.json, with dots for what is nested.
+    """
+
+    has_content = True
+
+    def run(self):
+        """Return the table."""
+        lines = ['| training | score | |', '| --- | --- | ---: |']
+        for line in filter(None, self.content):
+            where, key, title, form = (part.strip() for part in line.split('|'))
+            path = Path(self.config.book_runs) / 'build' / where / 'scores.json'
+            if path.exists():
+                value = json.loads(path.read_text(encoding='utf-8'))
+                for part in key.split('.'):
+                    value = value[part]
+                lines.append(f'| {where} | {title} | {format(value, form)} |')
+        epochs = self.config.book_epochs
+        note = f'**A draft: each training had `num_epochs={epochs}`.**\n\n' if epochs else ''
+        return self.parse_text_to_nodes(note + '\n'.join(lines))
+
+
+class Film(SphinxDirective):
+    """The film of a training that a chapter made while this book was built: directory, caption."""
+
+    required_arguments = 1
+    has_content = True
+
+    def run(self):
+        """Return the figure."""
+        path = Path(self.config.book_runs) / 'build' / self.arguments[0] / 'training.gif'
+        if not path.exists():
+            return []
+        caption = ' '.join(self.content)
+        image = nodes.image(uri='/' + os.path.relpath(path, self.env.srcdir), alt=caption)
+        return [nodes.figure('', image, nodes.caption(caption, caption))]
+
+
+def chapters_first(app, env, docnames):
+    """Read the chapters before the pages that show what they scored."""
+    docnames.sort(key=lambda name: (not name.startswith('chapters/'), name))
+
+
+# Docstrings: a little Markdown in, reStructuredText out
+
+
+def markdown(app, what, name, obj, options, lines):
+    """Turn `code`, $maths$ and `name: meaning` in a docstring into reStructuredText."""
+    text = inspect.cleandoc('\n'.join(lines))
+    paragraphs = re.split(r'\n\s*\n', text)
+    module = '.'.join(name.split('.')[:2])
+    lines[:] = '\n\n'.join(_paragraph(p, obj, module) for p in paragraphs).splitlines() + ['']
+
+
+def _paragraph(text, obj, module):
+    entries = [] if text.startswith('- ') else _entries(text, _parameters(obj))
+    if not entries:
+        return _inline(text, module)
+    blocks = []
+    for head, body in entries:
+        body = _inline(body, module)
+        blocks.append(f'{_inline(head, module)}\n    {body}' if head else body)
+    return '\n\n'.join(blocks)
+
+
+def _parameters(obj):
+    try:
+        return set(inspect.signature(obj).parameters)
+    except (TypeError, ValueError):  # a module, or a class that C made
+        return set()
+
+
+_HEAD = re.compile(r'(?:^|(?<=[.;)] )|(?<=\.\n))((?:\w+)(?:, \w+)*): ', re.MULTILINE)
+
+
+def _entries(text, known):
+    """Return (names, meaning) pairs where a paragraph explains names one after the other."""
+    heads = []
+    for head in _HEAD.finditer(text):
+        starts_line = text[: head.start()][-1:] in ('', '\n')
+        if head.group(1) != 'Source' and (starts_line or set(head.group(1).split(', ')) <= known):
+            heads.append((head, starts_line))
+    if len(heads) < 3 and not all(starts_line for _, starts_line in heads):
+        return []  # a sentence that mentions two: it reads better as it is
+    entries = [(None, text[: heads[0][0].start()])] if heads else []
+    for (head, _), (after, _) in zip(heads, [*heads[1:], (None, None)]):
+        names_ = ', '.join(f'`{name}`' for name in head.group(1).split(', '))
+        entries.append((names_, text[head.end() : after.start() if after else None]))
+    entries = [(head, ' '.join(body.split()).rstrip(';')) for head, body in entries]
+    return [(head, body) for head, body in entries if body]
+
+
+def _inline(text, module):
+    parts = re.split(r'(\$[^$]+\$|`[^`]+`|\*\w[^*]*\*)', text)
+    for i, part in enumerate(parts):
+        if part.startswith('$'):
+            parts[i] = f':math:`{part[1:-1]}`'
+        elif part.startswith('`'):
+            target = _target(part[1:-1], module)
+            parts[i] = f':py:obj:`{part[1:-1]} <{target}>`' if target else f'``{part[1:-1]}``'
+        elif not part.startswith('*'):
+            parts[i] = re.sub(r'([|*\\]|_\b)', r'\\\1', part)
+    return ''.join(parts)
+
+
+def _target(name, module):
+    """Return the full name of a documented object that `name` means in `module`, or None."""
+    for start in (module, module.rpartition('.')[0]):
+        try:
+            found = functools.reduce(getattr, name.split('.'), importlib.import_module(start))
+        except AttributeError:
+            continue
+        home = getattr(found, '__module__', None) or ''
+        if home.startswith('d2l_gan.') and found.__doc__ and hasattr(found, '__qualname__'):
+            return f'{home}.{found.__qualname__}'
+    return None
+
+
+def configure(app, config):
+    """Say where chapters run, and let MathJax come with the book instead of from the network."""
+    config.book_runs = config.book_runs or str(Path(app.outdir).resolve().parent / 'book-runs')
+    reader = config.nb_custom_formats['.py'][1]
+    reader.update(directory=config.book_runs, epochs=int(config.book_epochs))
+    mathjax = Path(util.find_spec('sphinx-mathjax-offline').origin).parent
+    config.html_static_path.append(str(mathjax / 'static/mathjax/tex-svg.js'))
+    config.mathjax_path = 'tex-svg.js'
+
+
+def clear(app):
+    """Forget what an earlier book's chapters wrote."""
+    shutil.rmtree(app.config.book_runs, ignore_errors=True)
+    Path(app.config.book_runs).mkdir(parents=True)
+
+
+def setup(app):
+    """Set this extension up."""
+    app.add_config_value('book_epochs', 0, 'env', [int, str])
+    app.add_config_value('book_runs', '', '')
+    app.add_directive('chapters', Chapters)
+    app.add_directive('scores', Scores)
+    app.add_directive('built', Built)
+    app.add_directive('film', Film)
+    app.connect('config-inited', configure)
+    app.connect('builder-inited', clear)
+    app.connect('env-before-read-docs', chapters_first)
+    app.connect('autodoc-process-docstring', markdown)
+    return {'parallel_read_safe': False}  # the chapters come before what quotes them

@@ -1,0 +1,292 @@
+"""The book, built as `make book` builds it and read in a browser."""
+
+import functools
+import http.server
+import importlib
+import inspect
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings('default'),  # the driver's own
+]
+LIGHT, DARK = 'light', 'dark'
+
+
+@pytest.fixture(scope='module')
+def book(tmp_path_factory):
+    """Build the book, one epoch for each training, and return its directory."""
+    for package in ('furo', 'myst_nb', 'sphinx'):
+        pytest.importorskip(package)
+    out = tmp_path_factory.mktemp('build') / 'book'
+    options = ['-n', '-W', '--keep-going', '-b', 'html', '-D', 'book_epochs=1']
+    command = [sys.executable, '-m', 'sphinx', *options, str(ROOT / '.book'), str(out)]
+    environment = dict(os.environ, OMP_NUM_THREADS='1')
+    environment.pop('MPLBACKEND', None)
+    done = subprocess.run(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=str(ROOT)
+    )
+    assert done.returncode == 0, done.stdout.decode()[-5000:]
+    return out
+
+
+@pytest.fixture(scope='module')
+def address(book):
+    """Serve the book on this machine and return its address."""
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *args):
+            pass
+
+    handler = functools.partial(Quiet, directory=str(book))
+    with http.server.ThreadingHTTPServer(('127.0.0.1', 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f'http://127.0.0.1:{server.server_port}'
+        server.shutdown()
+
+
+@pytest.fixture(scope='module')
+def browser(tmp_path_factory):
+    """Start a headless Chromium that knows nothing and asks nobody."""
+    webdriver = pytest.importorskip('selenium.webdriver')
+    chromium = shutil.which('chromium') or shutil.which('chromium-browser')
+    driver = shutil.which('chromedriver')
+    if not chromium or not driver:
+        pytest.skip("needs Debian's packages chromium and chromium-driver")
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for flag in (
+        'headless=new', 'no-sandbox', 'disable-gpu', 'disable-dev-shm-usage', 'disable-quic',
+        'disable-background-networking', 'disable-component-update', 'disable-sync',
+        'disable-default-apps', 'no-first-run', 'window-size=1300,1000',
+        f'user-data-dir={tmp_path_factory.mktemp("chromium")}',
+    ):  # fmt: skip
+        options.add_argument(f'--{flag}')
+    options.set_capability('goog:loggingPrefs', {'browser': 'ALL', 'performance': 'ALL'})
+    chrome = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+    try:
+        yield chrome
+    finally:
+        chrome.quit()
+
+
+def wait_for(condition, seconds=30):
+    """Return what `condition()` returns as soon as it is true."""
+    start = time.monotonic()
+    while time.monotonic() - start < seconds:
+        found = condition()
+        if found:
+            return found
+        time.sleep(0.05)
+    raise AssertionError(f'waited {seconds} s')
+
+
+def visit(browser, page):
+    """Open a page and wait until it and its formulas are there."""
+    browser.get(page)
+    wait_for(lambda: browser.execute_script(
+        "return document.readyState === 'complete' && (!window.MathJax || !MathJax.startup || "
+        'MathJax.startup.promise.then(() => window.formulasAreSet = true) && '
+        'window.formulasAreSet === true)'
+    ))  # fmt: skip
+
+
+def order():
+    from chapters.__main__ import names
+
+    chapters = [f'chapters/{name}.html' for name in names()]
+    return ['index.html', *chapters, 'textbook.html', 'scores.html', 'api.html']
+
+
+CRAWL = """
+return {
+    links: [...document.querySelectorAll('a[href]')].map(link => link.href),
+    images: [...document.images].map(image => [image.src, image.complete && image.naturalWidth]),
+    ids: [...document.querySelectorAll('[id]')].map(element => element.id),
+    formulas: document.querySelectorAll('span.math, div.math').length,
+    set: document.querySelectorAll('mjx-container').length,
+    wrong: [...document.querySelectorAll('mjx-merror, [data-mjx-error], .system-message')].map(
+        element => element.innerText),
+}
+"""
+
+
+def test_every_link_and_image_is_there_and_nothing_comes_from_outside(book, address, browser):
+    browser.get_log('browser')
+    browser.get_log('performance')
+    waiting, seen, links = [f'{address}/index.html'], {}, {}
+    while waiting:
+        page = waiting.pop()
+        visit(browser, page)
+        # Folded pictures load as soon as they are unfolded.
+        browser.execute_script("document.querySelectorAll('details').forEach(d => d.open = true)")
+        found = seen[page] = browser.execute_script(CRAWL)
+        assert found['wrong'] == [], page
+        assert found['set'] >= found['formulas'], page
+        for source, width in found['images']:
+            assert width, f'{source} on {page}'
+        for link in found['links']:
+            target, _, anchor = link.partition('#')
+            if target.startswith(address):
+                links.setdefault((target, anchor), page)
+                if target not in seen and target not in waiting and target.endswith('.html'):
+                    waiting.append(target)
+    for (target, anchor), page in links.items():
+        path = book / target[len(address) + 1 :].partition('?')[0]
+        assert path.exists(), f'{target} on {page}'
+        if anchor and target in seen:
+            assert anchor in seen[target]['ids'], f'{target}#{anchor} on {page}'
+
+    assert {f'{address}/{name}' for name in order()} <= set(seen)
+    assert sum(found['set'] for found in seen.values()) > 50
+    assert [entry['message'] for entry in browser.get_log('browser')] == []
+    asked = set()
+    for entry in browser.get_log('performance'):
+        message = json.loads(entry['message'])['message']
+        if message['method'] == 'Network.requestWillBeSent':
+            asked.add(message['params']['request']['url'])
+    assert len(asked) > 20
+    assert [url for url in asked if not url.startswith((address, 'data:', 'chrome:'))] == []
+
+
+def test_previous_and_next_lead_through_the_book_in_order(address, browser):
+    names = order()
+    visit(browser, f'{address}/{names[0]}')
+    for name in names[1:]:
+        browser.execute_script("document.querySelector('a.next-page').click()")
+        wait_for(lambda name=name: browser.current_url == f'{address}/{name}')
+    assert browser.find_elements('css selector', 'a.next-page') == []
+    for name in reversed(names[:-1]):
+        browser.execute_script("document.querySelector('a.prev-page').click()")
+        wait_for(lambda name=name: browser.current_url == f'{address}/{name}')
+
+
+@pytest.mark.parametrize(
+    'words, page',
+    [('Wasserstein', 'chapters/gaussian.html'), ('update_D', 'api.html'), ('legend', 'textbook')],
+)
+def test_search_finds(address, browser, words, page):
+    visit(browser, f'{address}/search.html?q={words}')
+    wait_for(lambda: [
+        link for link in browser.find_elements('css selector', '#search-results a')
+        if page in link.get_attribute('href')
+    ])  # fmt: skip
+
+
+def test_readable_on_a_phone(address, browser):
+    phone = {'width': 375, 'height': 812, 'deviceScaleFactor': 2, 'mobile': True}
+    browser.execute_cdp_cmd('Emulation.setDeviceMetricsOverride', phone)
+    try:
+        for name in order():
+            visit(browser, f'{address}/{name}')
+            width, size, screen = browser.execute_script(
+                'return [document.documentElement.scrollWidth, parseFloat(getComputedStyle('
+                "document.querySelector('article p')).fontSize), innerWidth]"
+            )
+            assert width <= screen == 375, name
+            assert size >= 15, name
+            keep(browser, f'phone-{Path(name).stem}')
+    finally:
+        browser.execute_cdp_cmd('Emulation.clearDeviceMetricsOverride', {})
+
+
+def keep(browser, name):
+    """Keep a picture of the page for people to look at."""
+    (ROOT / 'build' / 'book-seen').mkdir(parents=True, exist_ok=True)
+    browser.save_screenshot(str(ROOT / 'build' / 'book-seen' / f'{name}.png'))
+
+
+def luminance(colour):
+    """Return the relative luminance of a CSS colour (WCAG 2)."""
+    linear = [
+        c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4
+        for c in (int(number) / 255 for number in re.findall(r'\d+', colour)[:3])
+    ]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize('scheme', [LIGHT, DARK])
+def test_light_and_dark_both_have_contrast(address, browser, scheme):
+    wanted = {'features': [{'name': 'prefers-color-scheme', 'value': scheme}]}
+    browser.execute_cdp_cmd('Emulation.setEmulatedMedia', wanted)
+    visit(browser, f'{address}/chapters/gaussian.html')
+    paper, ink, code, on_code = browser.execute_script(
+        'const style = (css, what) => getComputedStyle(document.querySelector(css))[what];'
+        "return [style('body', 'backgroundColor'), style('article p', 'color'),"
+        "style('.cell_input .highlight', 'backgroundColor'), style('.cell_input pre', 'color')]"
+    )
+    for below, above in ((paper, ink), (code, on_code)):
+        low, high = sorted((luminance(below), luminance(above)))
+        assert (high + 0.05) / (low + 0.05) >= 7, (below, above)
+    assert (luminance(paper) > 0.5) == (scheme == LIGHT)
+    browser.execute_script("document.querySelector('.cell_output img').scrollIntoView()")
+    keep(browser, f'{scheme}-gaussian')
+
+
+def test_every_chapter_has_figures_a_film_and_folded_solutions(address, browser):
+    for name in order()[1:-3]:
+        visit(browser, f'{address}/{name}')
+        films = browser.execute_script(
+            "return [...document.querySelectorAll('article img')].map(image => image.src)"
+            ".filter(source => source.endsWith('.gif')).length"
+        )
+        figures = browser.find_elements('css selector', '.cell_output img')
+        assert films >= 1 and len(figures) > films, name
+        solutions = browser.find_elements('xpath', "//details[contains(summary, 'Solution')]")
+        assert len(solutions) >= 4, name
+        code = solutions[0].find_element('css selector', 'pre')
+        assert not code.is_displayed(), name
+        browser.execute_script('arguments[0].querySelector("summary").click()', solutions[0])
+        wait_for(code.is_displayed)
+
+
+def test_the_api_reference_is_whole(book):
+    """Every public function and class of every public module is there, linked by its name."""
+    page = (book / 'api.html').read_text(encoding='utf-8')
+    for file in (ROOT / 'd2l_gan').glob('[a-z]*.py'):
+        name = f'd2l_gan.{file.stem}'
+        assert f'id="module-{name}"' in page, f'{name} is not in .book/api.md'
+        module = importlib.import_module(name)
+        for key, member in vars(module).items():
+            public = inspect.isfunction(member) or inspect.isclass(member)
+            if public and not key.startswith('_') and member.__module__ == name and member.__doc__:
+                assert f'id="{name}.{key}"' in page, f'{name}.{key}'
+
+
+def test_what_a_book_has_run_stays_out_of_build(book):
+    """A reader's own results under build/ are not overwritten by making the book."""
+    assert (book.parent / 'book-runs' / 'build' / 'gaussian' / 'scores.json').exists()
+    assert (book.parent / 'book-runs' / 'build' / 'gaussian' / 'training.gif').exists()
+
+
+def test_docstrings_become_rst():
+    pytest.importorskip('sphinx')
+    pytest.importorskip('jupytext')
+    sys.path.insert(0, str(ROOT / '.book'))
+    try:
+        import pages
+    finally:
+        sys.path.pop(0)
+    from d2l_gan import train
+
+    text = 'Do `this` to $x$.\n\nX: one, of `update_D`. Z: two | three.\nloss: *four*.\n\nA_ b.'
+    lines = text.splitlines()
+    pages.markdown(None, 'function', 'd2l_gan.train.train', train.update_D, None, lines)
+    assert lines == [
+        'Do ``this`` to :math:`x`.', '',
+        '``X``', '    one, of :py:obj:`update_D <d2l_gan.train.update_D>`.', '',
+        '``Z``', r'    two \| three.', '',
+        '``loss``', '    *four*.', '',
+        r'A\_ b.', '',
+    ]  # fmt: skip
