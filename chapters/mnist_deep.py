@@ -1,0 +1,319 @@
+# %% [markdown]
+r"""
+# Three layers, and a cure
+
+Give both players one hidden layer more, and nothing works any more. The discriminator wins within an epoch,
+and the generator draws the same black and white noise for ever. It happens to everyone who trains GANs, so
+this chapter lets it happen, looks for the cause, and cures it one change at a time.
+"""
+
+# %%
+import collections
+from pathlib import Path
+
+from mxnet import init, np, npx
+from mxnet.gluon import nn
+
+from d2l_gan import files, losses, plots
+from d2l_gan.data import Batches
+from d2l_gan.digits import Digits, sample_digits, unit
+from d2l_gan.train import train
+
+npx.set_np()
+
+# %% [markdown]
+r"""
+## Why a game at all?
+
+There is an older way to make digits: an *autoencoder*. One network squeezes an image into a short code,
+another, the *decoder*, makes an image of the code again, and both minimise the mean squared error of the
+pixels. Feed the decoder random codes, and it draws. But it draws fog. Where a code leaves open whether a stroke goes a
+pixel further left or right, the least squared error is made by the *mean* of the two, a stroke that is
+grey and twice as wide. No digit looks like that; but nobody asked for a digit, only for a small error at each
+pixel. A discriminator asks the other question: could this, as a whole, have been real?
+
+## Two networks, a layer deeper
+
+Images keep their form this time, 28 × 28 pixels and one channel, in $[0, 1]$. The discriminator flattens them, the
+generator ends by folding its 784 numbers back. `dropout` is for the cure; the original has none.
+"""
+
+
+# %%
+def networks(dropout=0.0):
+    """Return net_D and net_G; each hidden unit of D is off with probability `dropout`."""
+    net_D = nn.HybridSequential()
+    net_D.add(nn.Flatten())  # (batch, 28, 28, 1) -> (batch, 784)
+    for width in (256, 128):
+        net_D.add(nn.Dense(width, activation='relu'))
+        if dropout:
+            net_D.add(nn.Dropout(dropout))
+    net_D.add(nn.Dense(1))  # (batch, 1), a logit
+    net_G = nn.HybridSequential()
+    net_G.add(
+        nn.Dense(128, activation='relu'),  # (batch, latent_dim) -> (batch, 128)
+        nn.Dense(256, activation='relu'),
+        nn.Dense(784, activation='sigmoid'),
+        nn.HybridLambda(lambda F, X: F.npx.reshape(X, (-2, 28, 28, 1))),  # -2: as it is
+    )
+    return net_D, net_G
+
+
+# %% [markdown]
+r"""
+## Accuracy
+
+The discriminator is a classifier, so it has an accuracy: the share of real and fake digits that it tells apart, with
+the logit 0 as the border. `history.accuracy_D` keeps it, as measured on each batch just before the step. At the
+balance it is one half. Near 1, D has won.
+
+The tutorial that this follows, in Keras, stacks both networks and *freezes* the discriminator
+(`trainable = False`) while the generator learns, and one forgotten flag ruins it. Here there is nothing to freeze: each
+trainer knows its own parameters only, and `update_G` steps with the generator's. The compiled form does not even
+compute the gradient of $D$'s weights in that step.
+
+## Training
+
+One function, two sets of keywords. `SOURCE` has the original's: 10,000 steps with batches of 32 digits,
+drawn *with replacement*, Adam's default rate of $0.001$ and its default memory. An epoch is 1,000 steps here, the distance
+between two of the original's pictures. The defaults of `run` are what the cure, below, arrives at.
+"""
+
+# %%
+SOURCE = {
+    'num_epochs': 10, 'steps': 1000, 'batch_size': 32, 'lr_D': 0.001, 'lr_G': 0.001, 'beta1': 0.9,
+    'dropout': 0.0, 'label_smoothing': 0.0, 'average': 0.0, 'decay': False,
+}  # fmt: skip
+Result = collections.namedtuple('Result', 'net_D net_G history scores')
+
+
+def run(
+    num_epochs=40, batch_size=100, steps=500, lr_D=0.0002, lr_G=0.0002, latent_dim=100,
+    objective='bce', label_smoothing=0.1, prior='normal', beta1=0.5, dropout=0.3, decay=False,
+    average=0.999, data='auto', num_examples: int = None, score=True, sample: int = None, seed=0,
+    device=None, out=None, show=False, resume=False, callbacks=(),
+):  # fmt: skip
+    """Train the GAN with two hidden layers; return net_D, net_G, history and scores.
+
+    Writes pictures, film, samples, generators and scores.json under `out`. With `sample`, trains
+    nothing and returns new digits of the newest generator there, (sample, 28, 28) in [0, 1].
+
+    Args:
+        num_epochs: epochs of so many steps.
+        batch_size: digits in a step, drawn with replacement.
+        steps: steps in an epoch.
+        lr_D: learning rate of the discriminator.
+        lr_G: learning rate of the generator.
+        latent_dim: width of the noise.
+        objective: the pair of losses: bce (the book's), non_saturating, label_smoothing, minimax,
+            least_squares, hinge or wasserstein (the last three with label_smoothing 0).
+        label_smoothing: lower D's label for real digits by so much, in [0, 0.5).
+        prior: the noise: normal, or uniform on (-1, 1).
+        beta1: how long Adam remembers gradients, in [0, 1).
+        dropout: share of D's hidden units that are off in a step, in [0, 1).
+        decay: let both learning rates fall to 0 over the epochs.
+        average: draw with a running average of G's weights, kept at this rate, in (0, 1); 0: none.
+        data: mnist, digits (1,797 that come with scikit-learn), or auto for MNIST where it can be
+            had.
+        num_examples: train on so many digits only.
+        score: at the end, score 10,000 new digits.
+        sample: draw so many new digits with the newest generator under `out`, without training.
+        seed: of the weights, the noise and the order of the batches; with `sample`, of the digits.
+        device: cpu, gpu or gpu(1); by default the first GPU if there is one.
+        out: directory for all that is written; by default build/mnist_deep.
+        show: open a window with the live figure.
+        resume: go on from the last checkpoint under `out`.
+    """
+    out = files.output_dir('mnist_deep') if out is None else Path(out)
+    if sample is not None:
+        return sample_digits(out, sample, 'unit', seed, device)
+    if not 0 <= dropout < 1:
+        raise ValueError(f'`dropout` is {dropout}; it must be in [0, 1)')
+    real = Digits(out, data, 'unit', flat=False, num_examples=num_examples)
+    net_D, net_G = networks(dropout)
+    batches = Batches(real.X, batch_size, steps=steps, replace=True, device=device)
+    history = train(
+        net_D, net_G, batches, num_epochs, lr_D, lr_G, latent_dim, real.X[:100], prior=prior,
+        beta1=beta1, decay='linear' if decay else None, average=average or None,
+        objective=losses.objective(objective, label_smoothing), initializer=init.Xavier(),
+        seed=seed, device=device, callbacks=real.callbacks(callbacks, show, resume, score),
+    )  # fmt: skip
+    plots.save(show_accuracy(history), out / 'accuracy.png')
+    return Result(net_D, net_G, history, real.scores(history, score))
+
+
+def show_accuracy(history):
+    """Return a figure of D's accuracy over the epochs."""
+    animator = plots.Animator('epoch', 'accuracy of D', ylim=[0.45, 1.02], figsize=(5, 3))
+    animator.X, animator.Y = [range(1, len(history) + 1)], [history.accuracy_D]
+    animator.plot()
+    return animator.fig
+
+
+# %% [markdown]
+r"""
+## The truth about the original
+
+Run it with `SOURCE` and look. Before the first epoch of 1,000 steps is over, the accuracy is near 100 %. From then on $D$'s loss is
+$0.000$, the generator's rises past 10, and all samples are the same noise. After five such epochs the callback that watches for a
+collapse says so, too.
+"""
+
+# %%
+if __name__ == '__main__':
+    failed = run(**SOURCE, out='build/mnist_deep-source')
+    plots.show(show_accuracy(failed.history))
+
+# %% [markdown]
+r"""
+## What went wrong?
+
+"D is too strong, so its gradient vanishes" is what one reads. Look at the slope: the generator's loss is
+$-\log \sigma(o)$, whose slope is $-(1 - \sigma(o))$. With $D$ so sure, that is $-1$, the steepest that it can be. The
+non-saturating loss has done its duty, the gradient arrives at the pixels in full size. It is lost *behind* them:
+a pixel $p = \sigma(a)$ hands on $p(1 - p)$ of it, so let us see what the pixels are.
+"""
+
+
+# %%
+def stuck(net_G, Z):
+    """Return the share of pixels within 0.01 of 0 or 1, and how much the samples differ.
+
+    Z: noise, (n, latent_dim). The second number is the samples' variance, summed over the pixels,
+    divided by 52.7, that of MNIST's digits.
+    """
+    images = unit(net_G(Z))
+    return ((images < 0.01) | (images > 0.99)).mean(), images.var(axis=0).sum() / 52.7
+
+
+# %%
+if __name__ == '__main__':
+    Z = np.random.normal(0, 1, (100, 100))
+    plots.tell('{:.1%} of the pixels stuck, variety {:.1%}'.format(*stuck(failed.net_G, Z)))
+
+# %% [markdown]
+r"""
+Nearly all of them are stuck, and all samples are one and the same image. This is what has happened: in the first steps $D$ finds out
+that real digits have hardly any ink, or some such thing, and is soon sure; the gradient keeps pushing $G$'s weights the same way; Adam, with its long
+memory and its steps of fixed size $0.001$, obeys, and carries the pixels far into the flat ends of the sigmoid. By the time that $D$'s surface turns, no slope is left
+that could bring them back. The cause is not that $D$ wins, but how *fast and far* $G$ runs while it loses.
+
+## One change at a time
+
+So let both learn more slowly ($0.0002$), with a shorter memory (`beta1=0.5`), and make $D$ less sure: softer labels for real digits, and dropout, which takes
+a random part of its hidden units away in each step, so that it cannot rest its case on a few of them.
+"""
+
+# %%
+if __name__ == '__main__':
+    cured = run()
+    plots.show(show_accuracy(cured.history))
+
+# %% [markdown]
+r"""
+## Summary
+
+- More layers make a stronger opponent, not a better teacher.
+- A loss of 0 with an accuracy of 100 % is not convergence. It is the end of the game.
+- When $G$ stands still, follow the gradient: loss, logit, pixel, unit. Here it was lost in saturated pixels.
+- Change one thing at a time, and measure.
+
+## Exercises
+
+1. Show that `update_G` leaves the discriminator alone, though nothing freezes it.
+
+   <details><summary>Solution</summary>
+
+   It computes a gradient for $D$'s weights on the way, but only `trainer_G` takes a step, and it knows only $G$'s.
+
+   ```python
+   from d2l_gan.train import update_G
+   from mxnet import gluon
+
+   net_D, net_G = networks()
+   Z = np.random.normal(0, 1, (8, 100))
+   for net in (net_D, net_G):
+       net.initialize(init.Xavier())
+   net_D(net_G(Z))
+   trainer_G = gluon.Trainer(net_G.collect_params(), 'adam', {'learning_rate': 0.001})
+   before = [[p.data().copy() for p in net.collect_params().values()] for net in (net_D, net_G)]
+   update_G(Z, net_D, net_G, gluon.loss.SigmoidBCELoss(), trainer_G)
+   moved = [
+       any(bool((p.data() != old).any()) for p, old in zip(net.collect_params().values(), olds))
+       for net, olds in zip((net_D, net_G), before)
+   ]
+   assert moved == [False, True]
+   ```
+
+   </details>
+
+2. The generator's loss is 19. What does $D$ think of its digits?
+
+   <details><summary>Solution</summary>
+
+   $-\ln p = 19$, so it gives them a probability of $e^{-19}$, six in a billion, of being real. This is what the
+   sigmoid rounds to 0 in programs that take the logarithm afterwards; here the loss is made of logits.
+
+   ```python
+   o = np.array([-19.0])
+   loss_G = losses.objective('bce').loss_G(o, np.ones(1))
+   assert abs(float(loss_G) - 19) < 1e-4
+   assert 5e-9 < float(npx.sigmoid(o)) < 6e-9
+   ```
+
+   </details>
+
+3. In 10,000 batches of 32, drawn with replacement, how many of the 50,000 digits are never seen? And in
+   the first 50,000 draws?
+
+   <details><summary>Solution</summary>
+
+   $(1 - 1/n)^{k} \approx e^{-k/n}$: $e^{-6.4} = 0.17\,\%$, and $e^{-1} = 37\,\%$, where a shuffled pass would have missed none.
+
+   ```python
+   import numpy
+
+   rng = numpy.random.default_rng(0)
+   for draws, share in ((320_000, 0.0017), (50_000, 0.368)):
+       seen = len(set(rng.integers(50_000, size=draws).tolist()))
+       assert abs(1 - seen / 50_000 - share) < 0.01
+   ```
+
+   </details>
+
+4. Which single image has the smallest mean squared error to all digits? Is it a digit?
+
+   <details><summary>Solution</summary>
+
+   Their mean: the derivative of $\sum_i (x - x_i)^2$ is 0 there. It is what a decoder draws whose code says nothing:
+   fog, with hardly a pixel that is really ink, though every real digit has dozens.
+
+   ```python
+   from d2l_gan import data
+
+   X = data.images('digits')[0]
+   fog = X.mean(axis=0)
+   assert float(((X - fog) ** 2).mean()) < min(float(((X - x) ** 2).mean()) for x in X[:50])
+   assert float((fog > 0.9).sum()) < 10 < float((X > 0.9).sum(axis=1).mean())
+   ```
+
+   </details>
+
+5. Take dropout away from the cure, or the smoothing. (This takes minutes; here is a short form of it, on few digits.)
+
+   <details><summary>Solution</summary>
+
+   The table above has the answers for the full training. In the short form one sees at least what dropout does to
+   $D$: it becomes less sure.
+
+   ```python
+   quick = {'num_examples': 512, 'num_epochs': 1, 'steps': 40, 'score': False, 'out': out}
+   kept, dropped = (run(dropout=p, **quick).history for p in (0.0, 0.5))
+   assert float(dropped.loss_D[0]) > float(kept.loss_D[0])
+   ```
+
+   </details>
+
+The book's section on GANs, which these chapters build on: [20.1, Generative Adversarial
+Networks](https://d2l.ai/chapter_generative-adversarial-networks/gan.html).
+"""
