@@ -106,8 +106,8 @@ def train(
     """Play the game for `num_epochs` passes over `data_iter` and return its `History`.
 
     The eight positional arguments are the textbook's: networks (any Gluon blocks; D gives one logit
-    per example), an iterable of batches `(X,)` that starts anew at each pass, learning rates of
-    Adam, the width of the noise, and `data`, (n, ...), the real examples to draw beside the fake.
+    per example), an iterable of batches X, or `(X,)`, that starts anew at each pass, learning rates
+    of Adam, the width of the noise, and `data`, (n, ...), the real examples to draw beside the fake.
 
     objective: a name from `losses.NAMES`, a loss, a pair (loss for D, loss for G), or an
     `Objective`. prior: 'normal', 'uniform' on (-1, 1), or a callable (shape, device) -> array.

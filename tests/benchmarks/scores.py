@@ -57,7 +57,7 @@ def textbook(seed):
         ]
         batches = d2l.load_array((X,), 8)
         for _ in range(20):
-            for (batch,) in batches:
+            for batch in batches:
                 Z = np.random.normal(0, 1, (8, 2))
                 d2l.update_D(batch, Z, net_D, net_G, loss, trainers[0])
                 d2l.update_G(Z, net_D, net_G, loss, trainers[1])
