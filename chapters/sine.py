@@ -97,9 +97,9 @@ r"""
 ## Networks
 
 Both are multilayer perceptrons with the tutorial's sizes. The generator's last layer is free: its
-16 outputs are the 16 heights. PyTorch starts a layer with $n$ inputs at weights uniform in $\pm
-1/\sqrt{n}$, and we do the same. With the textbook's $\mathcal{N}(0, 0.02^2)$ three layers in a row
-would make the signal, and with it the gradient, tiny at the start.
+16 outputs are the 16 heights. PyTorch starts a layer with $n$ inputs at weights uniform in
+$\pm 1/\sqrt{n}$, and so do we; the biases start at $0$. With the textbook's $\mathcal{N}(0,
+0.02^2)$ three layers in a row would make the signal, and with it the gradient, tiny at the start.
 """
 
 
@@ -291,7 +291,7 @@ class Result(NamedTuple):
 def run(
     num_epochs=200, batch_size=64, lr_D=1e-4, lr_G=1e-4, latent_dim=5, objective='minimax',
     label_smoothing=0.0, beta1=0.5, data='sine', stop='half', seed=0, device=None, out=None,
-    show=False, resume=False, callbacks=(),
+    show=False, film=True, resume=False, callbacks=(),
 ):  # fmt: skip
     """Train a generator of curves; return net_D, net_G, history and scores.
 
@@ -313,7 +313,9 @@ def run(
         device: cpu, gpu or gpu(1); by default the first GPU if there is one.
         out: directory for figures, film and scores; by default build/sine.
         show: open a window with the live figure.
+        film: draw every epoch and write training.gif; without, training.png alone.
         resume: go on from the last checkpoint under `out`.
+        callbacks: more callables that are handed the game after each epoch.
     """
     if stop not in STOP:
         raise ValueError(f'`stop` is {stop!r}; it must be one of {", ".join(STOP)}')
@@ -327,7 +329,10 @@ def run(
         latent_dim, X, objective=objective, beta1=beta1,
         initializer=initializer(), first='G', seed=seed, device=device,
         callbacks=[
-            plots.LiveFigure(draw, out=out, show=show, frames=num_epochs), print_means, *rule,
+            plots.LiveFigure(
+                draw, out=out, show=show, film=film, frames=num_epochs if film else 1
+            ),
+            print_means, *rule,
             *callbacks, Checkpoint(out / 'checkpoints', resume=resume, every=10),
         ],
     )  # fmt: skip
@@ -459,7 +464,7 @@ def show_starving(means, norms):
         axes.semilogy(norm, label=f"norm of G's gradient, {name.replace('_', '-')}")
     axes.semilogy(means, 'k:', label='mean D(G(z))')
     axes.set(xlabel='steps that D is ahead')
-    axes.legend(fontsize=8)
+    axes.legend(fontsize=8, loc=(0.38, 0.52))  # between the curves
     return fig
 
 
@@ -523,8 +528,7 @@ r"""
    </details>
 
 2. Compute $D$'s loss at the balance in the book's and in the tutorial's convention, and $G$'s
-minimax
-   and non-saturating loss. Which of the four numbers is negative?
+   minimax and non-saturating loss. Which of the four numbers is negative?
 
    <details><summary>Solution</summary>
 
@@ -594,9 +598,8 @@ minimax
 
    </details>
 
-6. Does starving matter? Let $D$ run 1,000 steps ahead. Then play 300 steps of the game, with $G$
-trained
-   by plain gradient descent or by Adam, under either loss. Who gets away?
+6. Does starving matter? Let $D$ run 1,000 steps ahead. Then play 200 steps of the game, with $G$
+   trained by plain gradient descent or by Adam, under either loss. Who gets away?
 
    <details><summary>Solution</summary>
 
@@ -609,13 +612,14 @@ trained
    from d2l_gan.train import update_G
 
 
-   def catch_up(name, optimizer, lr_G, ahead=1000, steps=300):
+   def catch_up(name, optimizer, lr_G, ahead=1000, steps=200):
        net_D, net_G = networks()
        X, objective = curves('sine', 64), losses.objective(name)
        mx.random.seed(0)
        for net, width in ((net_D, 16), (net_G, 5)):
            net.initialize(initializer())
            net(np.zeros((1, width)))
+           net.hybridize()
        parts = [list(net.collect_params().values()) for net in (net_D, net_G)]
        trainer_D = gluon.Trainer(parts[0], 'adam', {'learning_rate': 1e-3})
        trainer_G = gluon.Trainer(parts[1], optimizer, {'learning_rate': lr_G})

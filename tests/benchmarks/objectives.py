@@ -1,0 +1,77 @@
+"""Print the table of the six objectives on `waves` and on the Gaussian: `make scores`.
+
+python -m tests.benchmarks.objectives [SEEDS] [NAMES...] prints it alone.
+"""
+
+import sys
+from pathlib import Path
+
+import numpy
+
+from d2l_gan import files, losses
+from tests.benchmarks.scores import quiet
+
+SIX = ('minimax', 'non_saturating', 'label_smoothing', 'least_squares', 'hinge', 'wasserstein')
+# What every objective is played with; and where one needs something else, by what it was tried.
+WAVES = {'lr_D': 5e-4, 'lr_G': 5e-4, 'beta1': 0.5, 'stop': 'never'}
+GAUSSIAN = {'beta1': 0.5, 'init_std': 0.5}
+CLIP = {'waves': 0.03, 'gaussian': 0.5}
+ELSE = {('waves', 'wasserstein'): {'lr_G': 1e-4}}
+
+
+def play(task, name, seed):
+    """Train once; return the chapter's scores, and the seconds of play, pictures not counted."""
+    from chapters import gaussian, sine
+
+    objective = losses.objective(name)
+    if objective.clip:
+        objective = objective._replace(clip=CLIP[task])
+    change = {'objective': objective, 'seed': seed, 'film': False, **ELSE.get((task, name), {})}
+    if task == 'waves':
+        result, _ = quiet(sine.run, **{'data': 'waves', **WAVES, **change})
+        examples = 50 * 64
+    else:
+        result, _ = quiet(gaussian.run, **{**GAUSSIAN, **change})
+        examples = 1000
+    seconds = float((examples / result.history.examples_per_sec).sum())
+    return dict(result.scores, seconds=seconds)
+
+
+def rows(seeds=5, names=SIX, tasks=('waves', 'gaussian')):
+    """Yield, per objective, its name and {task: scores of all seeds}."""
+    for name in names:
+        yield name, {task: [play(task, name, seed) for seed in range(seeds)] for task in tasks}
+
+
+def table(seeds=5, names=SIX):
+    """Print medians over the seeds (worst in brackets) as they come; keep all in build/scores."""
+    print(f'Six objectives, {seeds} seeds each: median (worst)\n')
+    print(
+        '| objective | waves: RMSE | phases of 12 | phase spread | amplitude sd | s '
+        '| Gaussian: squared W2 | s |'
+    )
+    print('|---|---|---|---|---|---|---|---|')
+    kept = {}
+    for name, found in rows(seeds, names):
+
+        def column(task, key, worst, found=found):
+            values = [scores[key] for scores in found[task]]
+            return numpy.median(values), worst(values) if worst else None
+
+        print(
+            f'| {name} | {{:.3f}} ({{:.3f}}) '.format(*column('waves', 'rmse', max))
+            + '| {:.0f} ({:.0f}) '.format(*column('waves', 'phases_present', min))
+            + '| {:.2f} ({:.2f}) '.format(*column('waves', 'phase_spread', min))
+            + '| {:.3f} '.format(column('waves', 'amplitude_sd', None)[0])
+            + '| {:.0f} '.format(column('waves', 'seconds', None)[0])
+            + '| {:.3f} ({:.3f}) '.format(*column('gaussian', 'w2_truth', max))
+            + '| {:.1f} |'.format(column('gaussian', 'seconds', None)[0]),
+            flush=True,
+        )
+        kept[name] = found
+        files.write_json(Path('build/scores/objectives.json'), kept)
+
+
+if __name__ == '__main__':
+    seeds, *names = sys.argv[1:] or ['5']
+    table(int(seeds), names or SIX)
