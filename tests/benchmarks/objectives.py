@@ -1,4 +1,4 @@
-"""Print the table of the six objectives on `waves` and on the Gaussian: `make scores`.
+"""Print the tables of the sine chapter, for `make scores`: one curve, and the six objectives.
 
 python -m tests.benchmarks.objectives [SEEDS] [NAMES...] prints it alone.
 """
@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy
 
 from d2l_gan import files, losses
-from tests.benchmarks.scores import quiet
 
 SIX = ('minimax', 'non_saturating', 'label_smoothing', 'least_squares', 'hinge', 'wasserstein')
 # What every objective is played with; and where one needs something else, by what it was tried.
@@ -22,6 +21,7 @@ ELSE = {('waves', 'wasserstein'): {'lr_G': 1e-4}}
 def play(task, name, seed):
     """Train once; return the chapter's scores, and the seconds of play, pictures not counted."""
     from chapters import gaussian, sine
+    from tests.benchmarks.scores import quiet
 
     objective = losses.objective(name)
     if objective.clip:
@@ -70,6 +70,23 @@ def table(seeds=5, names=SIX):
         )
         kept[name] = found
         files.write_json(Path('build/scores/objectives.json'), kept)
+
+
+def curve(seeds=5):
+    """Print the error on the single curve after 10,000 steps, with and without much momentum."""
+    from chapters.sine import run
+    from tests.benchmarks.scores import quiet
+
+    print(f'Sine: RMSE after 10,000 steps, seeds 0 to {seeds - 1}\n')
+    print('| beta1 | median | worst |\n|---|---|---|')
+    kept = {}
+    for beta1 in (0.5, 0.9):
+        games = [
+            quiet(run, beta1=beta1, seed=seed, stop='never', film=False)[0] for seed in range(seeds)
+        ]
+        kept[beta1] = rmse = [result.scores['rmse'] for result in games]
+        print(f'| {beta1} | {numpy.median(rmse):.4f} | {max(rmse):.4f} |', flush=True)
+    files.write_json(Path('build/scores/sine.json'), kept)
 
 
 if __name__ == '__main__':
