@@ -8,7 +8,6 @@ this chapter lets it happen, looks for the cause, and cures it one change at a t
 """
 
 # %%
-import collections
 from pathlib import Path
 
 from mxnet import init, np, npx
@@ -16,7 +15,7 @@ from mxnet.gluon import nn
 
 from d2l_gan import files, losses, plots
 from d2l_gan.data import Batches
-from d2l_gan.digits import Digits, sample_digits, unit
+from d2l_gan.digits import Digits, Result, sample_digits, unit
 from d2l_gan.train import train
 
 npx.set_np()
@@ -84,14 +83,13 @@ SOURCE = {
     'num_epochs': 10, 'steps': 1000, 'batch_size': 32, 'lr_D': 0.001, 'lr_G': 0.001, 'beta1': 0.9,
     'dropout': 0.0, 'label_smoothing': 0.0, 'average': 0.0, 'decay': False,
 }  # fmt: skip
-Result = collections.namedtuple('Result', 'net_D net_G history scores')
 
 
 def run(
     num_epochs=40, batch_size=100, steps=500, lr_D=0.0002, lr_G=0.0002, latent_dim=100,
     objective='bce', label_smoothing=0.1, prior='normal', beta1=0.5, dropout=0.3, decay=False,
     average=0.999, data='auto', num_examples: int = None, score=True, sample: int = None, seed=0,
-    device=None, out=None, show=False, resume=False, callbacks=(),
+    device=None, out=None, show=False, film=True, resume=False, callbacks=(),
 ):  # fmt: skip
     """Train the GAN with two hidden layers; return net_D, net_G, history and scores.
 
@@ -122,7 +120,9 @@ def run(
         device: cpu, gpu or gpu(1); by default the first GPU if there is one.
         out: directory for all that is written; by default build/mnist_deep.
         show: open a window with the live figure.
+        film: draw up to 80 epochs and write training.gif; without, training.png alone.
         resume: go on from the last checkpoint under `out`.
+        callbacks: more callables that are handed the game after each epoch.
     """
     out = files.output_dir('mnist_deep') if out is None else Path(out)
     if sample is not None:
@@ -136,7 +136,7 @@ def run(
         net_D, net_G, batches, num_epochs, lr_D, lr_G, latent_dim, real.X[:100], prior=prior,
         beta1=beta1, decay='linear' if decay else None, average=average or None,
         objective=losses.objective(objective, label_smoothing), initializer=init.Xavier(),
-        seed=seed, device=device, callbacks=real.callbacks(callbacks, show, resume, score),
+        seed=seed, device=device, callbacks=real.callbacks(callbacks, show, film, resume, score),
     )  # fmt: skip
     plots.save(show_accuracy(history), out / 'accuracy.png')
     return Result(net_D, net_G, history, real.scores(history, score))

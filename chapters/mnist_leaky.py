@@ -11,7 +11,6 @@ itself, and a second program, which knows nothing of the training, draws new dig
 """
 
 # %%
-import collections
 from pathlib import Path
 
 from mxnet import init, npx
@@ -19,7 +18,7 @@ from mxnet.gluon import nn
 
 from d2l_gan import files, losses, plots
 from d2l_gan.data import Batches
-from d2l_gan.digits import Digits, sample_digits
+from d2l_gan.digits import Digits, Result, sample_digits
 from d2l_gan.train import train
 
 npx.set_np()
@@ -107,15 +106,13 @@ three. That is all that drawing needs. The discriminator, the moments of Adam an
 is needed to go on *training*, are in `checkpoints`.
 """
 
+
 # %%
-Result = collections.namedtuple('Result', 'net_D net_G history scores')
-
-
 def run(
     num_epochs=25, batch_size=100, lr_D=0.002, lr_G=0.002, latent_dim=100,
     objective='label_smoothing', label_smoothing=0.1, prior='uniform', beta1=0.5, decay=True,
     average=0.999, data='auto', num_examples: int = None, score=True, sample: int = None, seed=0,
-    device=None, out=None, show=False, resume=False, callbacks=(),
+    device=None, out=None, show=False, film=True, resume=False, callbacks=(),
 ):  # fmt: skip
     """Train the GAN with leaky units and smooth labels; return net_D, net_G, history and scores.
 
@@ -144,7 +141,9 @@ def run(
         device: cpu, gpu or gpu(1); by default the first GPU if there is one.
         out: directory for all that is written; by default build/mnist_leaky.
         show: open a window with the live figure.
+        film: draw up to 80 epochs and write training.gif; without, training.png alone.
         resume: go on from the last checkpoint under `out`.
+        callbacks: more callables that are handed the game after each epoch.
     """
     out = files.output_dir('mnist_leaky') if out is None else Path(out)
     if sample is not None:
@@ -156,7 +155,7 @@ def run(
         latent_dim, real.X[:100], prior=prior, beta1=beta1,
         decay='linear' if decay else None, average=average or None,
         objective=losses.objective(objective, label_smoothing), initializer=init.Xavier(),
-        seed=seed, device=device, callbacks=real.callbacks(callbacks, show, resume, score),
+        seed=seed, device=device, callbacks=real.callbacks(callbacks, show, film, resume, score),
     )  # fmt: skip
     return Result(net_D, net_G, history, real.scores(history, score))
 

@@ -16,7 +16,6 @@ MNIST GANs that people wrote with TensorFlow. The next two chapters change a few
 """
 
 # %%
-import collections
 from pathlib import Path
 
 from mxnet import init, npx
@@ -24,7 +23,7 @@ from mxnet.gluon import nn
 
 from d2l_gan import files, losses, plots
 from d2l_gan.data import Batches
-from d2l_gan.digits import Digits, sample_digits
+from d2l_gan.digits import Digits, Result, sample_digits
 from d2l_gan.train import train
 
 npx.set_np()
@@ -139,15 +138,11 @@ collapse.
 
 
 # %%
-class Result(collections.namedtuple('Result', 'net_D net_G history scores')):
-    """What `run` returns."""
-
-
 def run(
     num_epochs=100, batch_size=128, lr_D=0.001, lr_G=0.001, latent_dim=100,
     objective='non_saturating', label_smoothing=0.0, prior='uniform', beta1=0.9, decay=False,
     average=0.9999, data='auto', num_examples: int = None, score=True, sample: int = None, seed=0,
-    device=None, out=None, show=False, resume=False, callbacks=(),
+    device=None, out=None, show=False, film=True, resume=False, callbacks=(),
 ):  # fmt: skip
     """Train the GAN with one hidden layer; return net_D, net_G, history and scores.
 
@@ -176,7 +171,9 @@ def run(
         device: cpu, gpu or gpu(1); by default the first GPU if there is one.
         out: directory for all that is written; by default build/mnist_vanilla.
         show: open a window with the live figure.
+        film: draw up to 80 epochs and write training.gif; without, training.png alone.
         resume: go on from the last checkpoint under `out`.
+        callbacks: more callables that are handed the game after each epoch.
     """
     out = files.output_dir('mnist_vanilla') if out is None else Path(out)
     if sample is not None:
@@ -188,7 +185,7 @@ def run(
         latent_dim, real.X[:100], prior=prior, beta1=beta1,
         decay='linear' if decay else None, average=average or None,
         objective=losses.objective(objective, label_smoothing), initializer=weights(), seed=seed,
-        device=device, callbacks=real.callbacks(callbacks, show, resume, score),
+        device=device, callbacks=real.callbacks(callbacks, show, film, resume, score),
     )  # fmt: skip
     return Result(net_D, net_G, history, real.scores(history, score))
 

@@ -2,11 +2,14 @@
 
 import math
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy
+from mxnet import gluon
 
 from d2l_gan import data, files, metrics, plots
 from d2l_gan.checkpoint import Checkpoint
+from d2l_gan.game import History
 from d2l_gan.generator import Generators, latest_generator
 
 NUM_KEPT, NUM_SCORED = 16, 10_000  # digits of an epoch that stay; digits that are scored
@@ -48,6 +51,15 @@ def sample_digits(out, num, scale='unit', seed=0, device=None):
     plots.save(plots.view_samples(shown, rows, columns), out / 'samples.png')
     plots.tell(f'{num:,} new digits are in `{out / "samples.npz"}`, a picture in samples.png.')
     return images
+
+
+class Result(NamedTuple):
+    """What `run` returns: the networks, the `History`, and the content of scores.json."""
+
+    net_D: gluon.Block
+    net_G: gluon.Block
+    history: History
+    scores: dict
 
 
 class Samples:
@@ -144,14 +156,16 @@ class Digits:
         self.X, self.out, self.scale = X[:num_examples], Path(out), scale
         self.title = TITLES[self.source]
 
-    def callbacks(self, more=(), show=False, resume=False, read=True):
+    def callbacks(self, more=(), show=False, film=True, resume=False, read=True):
         """Return the callbacks of a chapter, with `more`, the caller's own, before the checkpoint.
 
-        read: let the classifier look for missing digits. show, resume: as in the chapters.
+        read: let the classifier look for missing digits. show, film, resume: as in the chapters.
         """
         self.collapse = Collapse(self.source if read else None, self.scale)
         return [
-            plots.LiveFigure(out=self.out, title=self.title, show=show),
+            plots.LiveFigure(
+                out=self.out, title=self.title, show=show, film=film, frames=80 if film else 1
+            ),
             Samples(self.out, self.scale, self.title),
             Generators(self.out / 'generators'),
             self.collapse,

@@ -1,0 +1,79 @@
+"""How good the digits are: each chapter's defaults, and what each change is worth."""
+
+import tempfile
+import time
+from pathlib import Path
+
+import numpy
+
+from d2l_gan import data, files, metrics
+from d2l_gan.classifier import classifier
+
+CHAPTERS = ('vanilla', 'leaky', 'deep')
+# One change at a time, from the deep chapter's source to its defaults; the last row is those.
+CURE = {}
+
+
+def scored(chapter, seed, **changes):
+    """Train a chapter, draw 10,000 digits; return the quick ones of its scores."""
+    import importlib
+
+    run = importlib.import_module(f'chapters.mnist_{chapter}').run
+    judge, real = classifier('mnist'), lambda split: data.mnist(split)[0].asnumpy()
+    with tempfile.TemporaryDirectory() as out:
+        wall, cpu = time.perf_counter(), time.process_time()
+        history = run(out=Path(out), seed=seed, data='mnist', score=False, film=False, **changes)[2]
+        wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+        rows = metrics.digit_images(run(out=Path(out), seed=seed, sample=10_000))
+    probabilities, features = judge.read(rows)
+    counts, present, kl = metrics.class_counts(probabilities)
+    return {
+        'seed': seed, 'digits_present': present, 'digit_counts': counts, 'class_kl': kl,
+        'parzen': metrics.parzen(rows, real('validation'), real('test'))[0],
+        'classifier_score': metrics.classifier_score(probabilities)[0],
+        'frechet': metrics.frechet(features, judge.read(real('test'))[1]),
+        'accuracy_D': float(history.accuracy_D[-1]), 'loss_G': float(history.loss_G[-1]),
+        'seconds': wall, 'cpu_seconds': cpu,
+    }  # fmt: skip
+
+
+def row(title, found):
+    """Print one line of the table: medians, with the worst seed where it matters."""
+    of = lambda name: [scores[name] for scores in found]
+    print(
+        f'| {title} | {numpy.median(of("parzen")):.0f} ({min(of("parzen")):.0f}) '
+        f'| {numpy.median(of("digits_present")):.0f} ({min(of("digits_present"))}) '
+        f'| {numpy.median(of("classifier_score")):.2f} | {numpy.median(of("frechet")):.1f} '
+        f'| {numpy.median(of("accuracy_D")):.0%} | {numpy.median(of("seconds")):.0f} '
+        f'| {numpy.median(of("cpu_seconds")):.0f} |',
+        flush=True,
+    )
+
+
+def table(name, settings, seeds):
+    """Print a line for each (title, chapter, changes); keep all scores in build/scores."""
+    print(f'{name}: 10,000 samples, seeds 0 to {seeds - 1}, medians (worst seed)\n')
+    print('| setting | Parzen, nats | digits present | classifier score | Fréchet distance '
+          '| accuracy of D | seconds | CPU seconds |')  # fmt: skip
+    print('| --- | --- | --- | --- | --- | --- | --- | --- |')
+    found = {}
+    for title, chapter, changes in settings:
+        found[title] = []
+        for seed in range(seeds):
+            found[title].append(scored(chapter, seed, **changes))
+            files.write_json(Path('build/scores') / f'{name}.json', found)
+        row(title, found[title])
+
+
+def mnist(seeds=5):
+    """Print the scores of the three chapters' defaults."""
+    table('mnist', [(chapter, chapter, {}) for chapter in CHAPTERS], seeds)
+
+
+def cure(seeds=1):
+    """Print what each change is worth on the way from the deep chapter's source to its defaults."""
+    from chapters.mnist_deep import SOURCE
+
+    table(
+        'cure', [(title, 'deep', {**SOURCE, **changes}) for title, changes in CURE.items()], seeds
+    )
