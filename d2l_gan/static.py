@@ -15,12 +15,12 @@ import ctypes
 import math
 import os
 
+from d2l_gan import losses
+
 import numpy
 from mxnet import autograd, gluon, nd, np, optimizer, sym
 from mxnet.base import _LIB, check_call
 from mxnet.gluon import nn
-
-from d2l_gan import losses
 
 os.environ.setdefault('MXNET_SUBGRAPH_VERBOSE', '0')  # else each graph writes a line to stderr
 SMALL = 4096  # multiply-adds of a layer; below, oneDNN takes longer to set up than to multiply
@@ -50,7 +50,8 @@ class Players:
             _check(trainer, device, X.dtype)
         for loss in (objective.loss_D, objective.loss_G):
             if not isinstance(loss, gluon.HybridBlock) or not _splits(
-                lambda y, loss=loss: loss(y, y > 0), *np.linspace(-3, 2, 6).reshape(2, 3, 1)
+                lambda Y, loss=loss: loss(Y, np.ones_like(Y)),
+                *np.linspace(-3, 2, 6).reshape(2, 3, 1),
             ):
                 raise NotStatic(f'{type(loss).__name__} does not judge each example by itself')
         X, Z = X.as_in_ctx(device), Z.as_in_ctx(device)
@@ -70,7 +71,8 @@ class Players:
         batch = self.batches.get(len(X))
         if batch is None:
             batch = self.batches[len(X)] = _Batch(self, X, Z)
-        batch.load_X(X), batch.load_Z(Z)
+        batch.load_X(of=X)
+        batch.load_Z(of=Z)
         batch.generate.forward()
         if self.first == 'G':
             self.update_G(batch)
@@ -179,18 +181,20 @@ class _Batch:
         self.judge_fake = _Graph(judge_fake, arrays, {'fake_X': self.grad_fake_X}, device)
         arrays['label'] = nd.concat(arrays['label'], nd.zeros_like(arrays['label']), dim=0)
         self.judge_both = _Graph(judge_both, arrays, game.D.gradients, device)
-        self.load_X = _Operator('_copyto', [arrays['X']], arrays['X']).on
-        self.load_Z = _Operator('_copyto', [arrays['Z']], arrays['Z']).on
-        self.logits = [graph.outputs[1].reshape(-1) for graph in (self.judge_both, self.judge_fake)]
+        self.load_X, self.load_Z = (
+            _Operator('_copyto', [arrays[name]], arrays[name]) for name in 'XZ'
+        )
+        logits = [graph.outputs[1].reshape(-1) for graph in (self.judge_both, self.judge_fake)]
+        self.keep = _Operator('Concat', logits, logits[0], num_args=2, dim=0)
         self.rows, self.chunks, self.used = [], [], 0
 
     def note(self):
         """Keep the step's logits: of real and fake for D's update, of fake for G's."""
         if self.used == len(self.rows):
-            chunk = nd.zeros((CHUNK, 3 * self.size), self.logits[0].context, self.logits[0].dtype)
-            self.chunks.append(chunk)
-            self.rows += [_Operator('Concat', self.logits, row, num_args=2, dim=0) for row in chunk]
-        self.rows[self.used]()
+            logits = self.judge_fake.outputs[1]
+            self.chunks.append(nd.zeros((CHUNK, 3 * self.size), logits.context, logits.dtype))
+            self.rows.extend(self.chunks[-1])
+        self.keep(out=self.rows[self.used])
         self.used += 1
 
     def read(self, objective):
@@ -211,7 +215,7 @@ class _Player:
     """A network's moving parameters as views of one array, likewise gradients and moments."""
 
     def __init__(self, trainer, device):
-        self.optimizer, self.arrays, self.gradients = trainer._optimizer, {}, {}
+        self.trainer, self.optimizer, self.gradients = trainer, trainer._optimizer, {}
         moving = {i: p for i, p in enumerate(trainer._params) if p.grad_req != 'null'}
         states, synced = trainer._updaters[0].states, trainer._updaters[0].states_synced
         size, dtype = sum(p.data().size for p in moving.values()), trainer._params[0].data().dtype
@@ -281,23 +285,23 @@ class _Operator:
         self.kept = inputs, out  # the handles below do not keep their arrays alive
         self.inputs = (ctypes.c_void_p * len(inputs))(*(a.handle for a in inputs))
         self.values = (ctypes.c_char_p * number)(*(str(v).encode() for v in attributes.values()))
-        outputs = ctypes.cast((ctypes.c_void_p * 1)(out.handle), ctypes.POINTER(ctypes.c_void_p))
+        self.outputs = (ctypes.c_void_p * 1)(out.handle)
+        outputs = ctypes.cast(self.outputs, ctypes.POINTER(ctypes.c_void_p))
         self.arguments = (
             operator, len(inputs), self.inputs, ctypes.byref(ctypes.c_int(1)),
             ctypes.byref(outputs), number, (ctypes.c_char_p * number)(*map(str.encode, attributes)),
             self.values, ctypes.byref(ctypes.POINTER(ctypes.c_int)()),
         )  # fmt: skip
 
-    def __call__(self, *values):
-        """Run, with `values` for the first attributes."""
+    def __call__(self, *values, of=None, out=None):
+        """Run; values: for the first attributes, of: for the first input, out: for the output."""
         for i, value in enumerate(values):
-            self.values[i] = repr(value).encode()
+            self.values[i] = str(value).encode()
+        if of is not None:
+            self.inputs[0] = of.handle
+        if out is not None:
+            self.outputs[0] = out.handle
         check_call(_LIB.MXImperativeInvokeEx(*self.arguments))
-
-    def on(self, array):
-        """Run with `array` for the first input."""
-        self.inputs[0] = array.handle
-        self()
 
 
 def _splits(function, a, b):
