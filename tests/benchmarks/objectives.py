@@ -6,9 +6,9 @@ python -m tests.benchmarks.objectives [SEEDS] [NAMES...] prints it alone.
 import sys
 from pathlib import Path
 
-import numpy
-
 from d2l_gan import files, losses
+
+import numpy
 
 SIX = ('minimax', 'non_saturating', 'label_smoothing', 'least_squares', 'hinge', 'wasserstein')
 # What every objective is played with; and where one needs something else, by what it was tried.
