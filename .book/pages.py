@@ -12,14 +12,14 @@ import statistics
 from importlib import util
 from pathlib import Path
 
+from chapters.__main__ import names
+
 import jupytext
 import nbformat
 from docutils import nodes
 from docutils.statemachine import StringList
 from sphinx.directives.other import TocTree
 from sphinx.util.docutils import SphinxDirective
-
-from chapters.__main__ import names
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent

@@ -7,9 +7,9 @@ import re
 import sys
 from pathlib import Path
 
-import click
-
 from chapters import ORDER
+
+import click
 
 HERE = Path(__file__).parent
 

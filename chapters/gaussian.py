@@ -55,15 +55,15 @@ can say no better than $1/2$ everywhere, and each cross-entropy is $-\log \frac1
 from pathlib import Path
 from typing import NamedTuple
 
-import mxnet as mx
-import numpy
-from mxnet import gluon, init, np, npx
-from mxnet.gluon import nn
-
 from d2l_gan import data, files, losses, metrics, plots
 from d2l_gan.checkpoint import Checkpoint
 from d2l_gan.game import History
 from d2l_gan.train import train, update_D, update_G
+
+import mxnet as mx
+import numpy
+from mxnet import gluon, init, np, npx
+from mxnet.gluon import nn
 
 npx.set_np()
 

@@ -10,13 +10,13 @@ this chapter lets it happen, looks for the cause, and cures it one change at a t
 # %%
 from pathlib import Path
 
-from mxnet import init, np, npx
-from mxnet.gluon import nn
-
 from d2l_gan import files, losses, plots
 from d2l_gan.data import Batches
 from d2l_gan.digits import Digits, Result, sample_digits, unit
 from d2l_gan.train import train
+
+from mxnet import init, np, npx
+from mxnet.gluon import nn
 
 npx.set_np()
 

@@ -13,13 +13,13 @@ itself, and a second program, which knows nothing of the training, draws new dig
 # %%
 from pathlib import Path
 
-from mxnet import init, npx
-from mxnet.gluon import nn
-
 from d2l_gan import files, losses, plots
 from d2l_gan.data import Batches
 from d2l_gan.digits import Digits, Result, sample_digits
 from d2l_gan.train import train
+
+from mxnet import init, npx
+from mxnet.gluon import nn
 
 npx.set_np()
 

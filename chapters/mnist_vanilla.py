@@ -18,13 +18,13 @@ MNIST GANs that people wrote with TensorFlow. The next two chapters change a few
 # %%
 from pathlib import Path
 
-from mxnet import init, npx
-from mxnet.gluon import nn
-
 from d2l_gan import files, losses, plots
 from d2l_gan.data import Batches
 from d2l_gan.digits import Digits, Result, sample_digits
 from d2l_gan.train import train
+
+from mxnet import init, npx
+from mxnet.gluon import nn
 
 npx.set_np()
 

@@ -12,8 +12,6 @@ import signal
 import threading
 from pathlib import Path
 
-import numpy
-
 from d2l_gan.game import History, seeded
 from d2l_gan.generator import (  # noqa: F401 - saving is one room to its users
     Generators,
@@ -23,6 +21,8 @@ from d2l_gan.generator import (  # noqa: F401 - saving is one room to its users
     save_generator,
 )
 from d2l_gan.sealed import VERSIONS, CheckpointError, host, naming, newest_first, read, say, write
+
+import numpy
 
 
 def _describe(game):

@@ -4,13 +4,13 @@ import math
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy
-from mxnet import gluon
-
 from d2l_gan import data, files, metrics, plots
 from d2l_gan.checkpoint import Checkpoint
 from d2l_gan.game import History
 from d2l_gan.generator import Generators, latest_generator
+
+import numpy
+from mxnet import gluon
 
 NUM_KEPT, NUM_SCORED = 16, 10_000  # digits of an epoch that stay; digits that are scored
 TITLES = {'mnist': 'MNIST', 'digits': "scikit-learn's 1,797 digits"}

@@ -10,12 +10,12 @@ import os
 import sys
 from pathlib import Path
 
+from d2l_gan import files
+
 import numpy
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
-
-from d2l_gan import files
 
 EDGE, GAP = 28, 2  # a digit and the line between two, in pixels
 PLAYERS, LOSS = ('discriminator', 'generator'), "loss (D's: half the sum)"

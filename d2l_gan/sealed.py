@@ -13,9 +13,9 @@ import struct
 import sys
 from pathlib import Path
 
-import numpy
-
 from d2l_gan.files import versions, write_whole
+
+import numpy
 
 MAGIC, VERSION = b'd2l_gan\n', 1
 PREFIX = struct.Struct('<8sII')  # magic, version, length of the header: the same in all versions

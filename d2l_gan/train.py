@@ -10,11 +10,11 @@ import math
 import time
 import zlib
 
-import numpy
-from mxnet import MXNetError, autograd, gluon, init, np, npx
-
 from d2l_gan import devices, losses, static
 from d2l_gan.game import NUM_FIXED, PRIORS, Game, Noise, seeded
+
+import numpy
+from mxnet import MXNetError, autograd, gluon, init, np, npx
 
 npx.set_np()
 
@@ -107,7 +107,7 @@ def train(
 
     The eight positional arguments are the textbook's: networks (any Gluon blocks; D gives one logit
     per example), an iterable of batches X, or `(X,)`, that starts anew at each pass, learning rates
-    of Adam, the width of the noise, and `data`, (n, ...), the real examples to draw beside the fake.
+    of Adam, the width of the noise, and `data`, (n, ...), the real examples to draw beside them.
 
     objective: a name from `losses.NAMES`, a loss, a pair (loss for D, loss for G), or an
     `Objective`. prior: 'normal', 'uniform' on (-1, 1), or a callable (shape, device) -> array.

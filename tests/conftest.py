@@ -4,9 +4,9 @@ import os
 import socket
 from pathlib import Path
 
-import pytest
-
 import d2l_gan  # noqa: F401 - before anything imports MXNet
+
+import pytest
 
 
 @pytest.fixture(scope='session')

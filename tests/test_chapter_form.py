@@ -83,6 +83,18 @@ def test_the_check_of_the_title(text):
 
 
 @every
+def test_imports_d2l_gan_before_mxnet(chapter):
+    names = []
+    for node in ast.parse(chapter.read_text(encoding='utf-8')).body:
+        if isinstance(node, ast.ImportFrom):
+            names.append(node.module.split('.')[0])
+        elif isinstance(node, ast.Import):
+            names += [alias.name.split('.')[0] for alias in node.names]
+    rest = [name for name in names if name in ('d2l_gan', 'mxnet', 'd2l')]
+    assert rest[0] == 'd2l_gan', 'else MXNet does not import on a new NumPy'
+
+
+@every
 def test_opens_in_jupyter_and_saves_as_it_was(chapter):
     jupytext = pytest.importorskip('jupytext')
     text = chapter.read_text(encoding='utf-8')

@@ -8,6 +8,9 @@ import signal
 import threading
 from pathlib import Path
 
+from d2l_gan import checkpoint, data, generator, sealed, train
+from d2l_gan.checkpoint import Checkpoint, CheckpointError
+
 import numpy
 import pytest
 from hypothesis import given, settings
@@ -15,9 +18,6 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from mxnet import np, npx
 from mxnet.gluon import nn
-
-from d2l_gan import checkpoint, data, generator, sealed, train
-from d2l_gan.checkpoint import Checkpoint, CheckpointError
 
 npx.set_np()
 X = data.gaussian(24)[0]

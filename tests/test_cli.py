@@ -6,11 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import chapters
+
 import click
 import pytest
 from click.testing import CliRunner
-
-import chapters
 
 cli = importlib.import_module('chapters.__main__')
 ROOT = Path(__file__).parent.parent

@@ -7,10 +7,10 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+from d2l_gan import _compat
+
 import numpy
 import pytest
-
-from d2l_gan import _compat
 
 ROOT = Path(__file__).parent.parent
 TODAY = ['float64', 'complex128', 'round', 'prod', 'cumprod', 'any', 'all', 'isin', 'vstack']

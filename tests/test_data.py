@@ -8,13 +8,13 @@ import random
 import threading
 import time
 
+from d2l_gan import data, files, idx
+
 import numpy
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mxnet import np, npx
-
-from d2l_gan import data, files, idx
 
 npx.set_np()
 

@@ -1,9 +1,9 @@
 """A name becomes a context, or an error that says what is there."""
 
+from d2l_gan import devices
+
 import mxnet as mx
 import pytest
-
-from d2l_gan import devices
 
 
 @pytest.fixture

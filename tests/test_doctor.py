@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
-import pytest
-
 from d2l_gan import __main__ as doctor
+
+import pytest
 
 ROOT = Path(__file__).parent.parent
 

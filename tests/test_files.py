@@ -9,11 +9,11 @@ import sys
 import time
 from pathlib import Path
 
+from d2l_gan import __version__, files
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from d2l_gan import __version__, files
 
 ROOT = Path(__file__).parent.parent
 

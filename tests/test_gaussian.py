@@ -5,13 +5,13 @@ import re
 import subprocess
 import sys
 
-import numpy
-import pytest
-from PIL import Image
-
 from chapters import gaussian
 from d2l_gan import data
 from d2l_gan.game import History
+
+import numpy
+import pytest
+from PIL import Image
 
 FAST = {'num_epochs': 2, 'batch_size': 50}
 KEYS = {

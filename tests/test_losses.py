@@ -2,6 +2,8 @@
 
 import itertools
 
+from d2l_gan import losses
+
 import mxnet as mx
 import numpy
 import pytest
@@ -9,8 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mxnet import autograd, gluon, init, np, npx
 from mxnet.gluon import nn
-
-from d2l_gan import losses
 
 npx.set_np()
 

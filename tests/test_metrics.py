@@ -2,6 +2,8 @@
 
 import math
 
+from d2l_gan import classifier, data, files, metrics
+
 import mxnet as mx
 import numpy
 import pytest
@@ -13,8 +15,6 @@ from hypothesis import strategies as st
 from mxnet import np, npx
 from mxnet.gluon import nn
 from sklearn.neighbors import KernelDensity
-
-from d2l_gan import classifier, data, files, metrics
 
 npx.set_np()
 

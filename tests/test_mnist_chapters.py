@@ -5,15 +5,15 @@ import subprocess
 import sys
 from types import SimpleNamespace
 
-import numpy
-import pytest
-from mxnet import autograd, np
-from PIL import Image
-
 from chapters import mnist_deep, mnist_leaky, mnist_vanilla
 from d2l_gan import data, digits, losses, metrics
 from d2l_gan.checkpoint import CheckpointError
 from d2l_gan.digits import Collapse, Digits, unit
+
+import numpy
+import pytest
+from mxnet import autograd, np
+from PIL import Image
 
 pytest.importorskip('sklearn', reason='needs the digits that scikit-learn brings along')
 

@@ -11,13 +11,13 @@ import sys
 import termios
 import time
 
+from d2l_gan import plots
+from d2l_gan.game import History
+
 import numpy
 import pytest
 from matplotlib import pyplot
 from PIL import Image
-
-from d2l_gan import plots
-from d2l_gan.game import History
 
 CLOSING = re.compile(r'loss_D \d\.\d{3}, loss_G \d\.\d{3}, \d+ examples/sec\n')
 

@@ -5,14 +5,14 @@ import subprocess
 import sys
 import threading
 
+from d2l_gan import data, losses, train
+from d2l_gan.game import History, Noise, seeded
+
 import mxnet as mx
 import numpy
 import pytest
 from mxnet import autograd, gluon, init, np, npx
 from mxnet.gluon import nn
-
-from d2l_gan import data, losses, train
-from d2l_gan.game import History, Noise, seeded
 
 npx.set_np()
 

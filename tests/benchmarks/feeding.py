@@ -2,10 +2,10 @@
 
 import time
 
+from d2l_gan import data
+
 import numpy
 from mxnet import gluon, np, npx
-
-from d2l_gan import data
 
 npx.set_np()
 

@@ -4,10 +4,10 @@ import tempfile
 import time
 from pathlib import Path
 
-import numpy
-
 from d2l_gan import data, files, metrics
 from d2l_gan.classifier import classifier
+
+import numpy
 
 CHAPTERS = ('vanilla', 'leaky', 'deep')
 # One change at a time, from the deep chapter's source to its defaults; the last row is those.

@@ -11,10 +11,10 @@ import tempfile
 import time
 from pathlib import Path
 
+from d2l_gan import files
+
 import click
 import numpy
-
-from d2l_gan import files
 
 GAUSSIAN = {
     "the book's settings": {},
@@ -39,12 +39,12 @@ def quiet(run, **keywords):
 
 def textbook(seed):
     """Train with the textbook's own updates and loader; return the distance to the truth."""
-    from d2l import mxnet as d2l
-    from mxnet import gluon, init, np
-
     from chapters.gaussian import networks, score
     from d2l_gan import data
     from d2l_gan.game import History, seeded
+
+    from d2l import mxnet as d2l
+    from mxnet import gluon, init, np
 
     X, loss, history = data.gaussian(1000, seed)[0], gluon.loss.SigmoidBCELoss(), History(seed)
     net_D, net_G = networks()
