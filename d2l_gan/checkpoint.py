@@ -77,6 +77,7 @@ def restore(path, game):
     with naming(path):
         header, arrays = _check(path, game)
         history = dict(header['history'], **{f: arrays[f].tolist() for f in History.FIELDS})
+        History().from_dict(history)  # fails here if it is going to
         counters = {key: int(header['counters'][key]) for key in game.counters()}
         others = [f'{k} {v}' for k, v in header['versions'].items() if VERSIONS[k] != v]
     for name, array in dict(game.arrays(), fixed_Z=game.fixed_Z).items():

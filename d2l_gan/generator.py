@@ -5,13 +5,13 @@ import contextlib
 import json
 from pathlib import Path
 
-import numpy
-from mxnet import autograd, np, npx, sym
-
 from d2l_gan import devices
 from d2l_gan.files import write_whole
 from d2l_gan.game import PRIORS, seeded
 from d2l_gan.sealed import CheckpointError, naming, newest_first, read, say, write
+
+import numpy
+from mxnet import autograd, np, npx, sym
 
 # What a saved generator may consist of: {operator of MXNet: (function, its attributes)}.
 OPERATORS = {
@@ -132,7 +132,12 @@ class Generator:
                     continue
                 function, names = OPERATORS[node['op']]
                 attrs = {key: node['attrs'][key] for key in names.split() if key in node['attrs']}
-                values.append(function(*(values[i] for i in node['inputs']), **attrs))
+                inputs = [values[i] for i in node['inputs']]
+                if node['op'] == 'BatchNorm':  # the one that MXNet does not check by itself
+                    channels = inputs[0].shape[attrs['axis']]
+                    if any(vector.shape != (channels,) for vector in inputs[1:]):
+                        raise CheckpointError(f'has vectors that do not fit {channels} channels')
+                values.append(function(*inputs, **attrs))
         return values
 
 

@@ -1,0 +1,33 @@
+"""Faults tried for real: kills, full disks, damaged files. `make weather` tries them more often."""
+
+from tests.benchmarks import weather
+
+import pytest
+
+QUICK = {
+    'killed_any_time': {'times': 4},
+    'killed_while_writing': {'times': 4},
+    'interrupted': {'times': 1},
+    'terminated': {'times': 1},
+    'interrupted_twice': {'times': 1},
+    'file_too_large': {},
+    'read_only': {},
+    'removed': {},
+    'two_at_once': {'times': 1},
+    'mutated': {'times': 1000},
+    'forged': {'times': 200},
+    'not_this_training': {},
+}
+
+
+@pytest.mark.parametrize('name', QUICK)
+def test_a_fault(tmp_path, name):
+    getattr(weather, name)(tmp_path, **QUICK[name])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('fault', weather.FAULTS, ids=lambda fault: fault.__name__)
+def test_all_faults(tmp_path, fault):
+    times, lost = fault(tmp_path)
+    assert times
+    assert lost
