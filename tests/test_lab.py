@@ -1,6 +1,5 @@
 """A chapter in JupyterLab: saved by its server, and run from top to bottom in a browser."""
 
-import hashlib
 import json
 import os
 import re
@@ -166,33 +165,45 @@ def wait_for(condition, seconds=180):
     raise AssertionError(f'waited {seconds} s')
 
 
+def click(browser, xpath):
+    """Wait until there is such an element, click it and return it."""
+    element = wait_for(lambda: browser.find_elements('xpath', xpath))[0]
+    element.click()
+    return element
+
+
+def choose(browser, menu, command):
+    click(browser, f"//div[@class='lm-MenuBar-itemLabel' and text()='{menu}']")
+    click(browser, f"//li[@data-command='{command}']")
+
+
+def run_all(browser, address):
+    """Open a notebook, with the kernel that is offered, and run all its cells."""
+    browser.get(address)
+    click(browser, "//button[contains(@class, 'jp-mod-accept')]")
+    idle = "//*[@data-status='idle' and contains(@class, 'ExecutionIndicator')]"
+    wait_for(lambda: browser.find_elements('xpath', idle))
+    choose(browser, 'Run', 'runmenu:run-all')
+
+
 @pytest.mark.slow
 def test_the_figure_changes_while_training_runs_and_stays(lab, browser, shelf):
-    find = lambda path: browser.find_elements('xpath', path)
     source = (shelf / 'chapters' / 'gaussian.py').read_text(encoding='utf-8')
-    browser.get(f'{lab}/lab/tree/chapters/gaussian.py')
-    wait_for(lambda: find("//button[contains(@class, 'jp-mod-accept')]"))[0].click()  # the kernel
-    wait_for(lambda: find("//*[@data-status='idle' and contains(@class, 'ExecutionIndicator')]"))
-    wait_for(lambda: find("//div[@class='lm-MenuBar-itemLabel' and text()='Run']"))[0].click()
-    wait_for(lambda: find("//li[@data-command='runmenu:run-all']"))[0].click()
+    run_all(browser, f'{lab}/lab/tree/chapters/gaussian.py')
 
-    live, training = [], None  # the pictures of the first training, in order
+    live = {}  # number of a cell that draws and runs -> its pictures so far
 
     def done():
-        nonlocal training
         cells = browser.execute_script(OUTPUTS)
         for i, cell in enumerate(cells):
-            runs = cell['prompt'] == '[*]:' and not CLOSING.search(cell['text'])
-            if training in (None, i) and cell['images'] and runs:
-                training = i
-                picture = hashlib.sha256(cell['images'][0].encode()).hexdigest()
-                if picture not in live:
-                    live.append(picture)
+            if cell['images'] and cell['prompt'] == '[*]:' and not CLOSING.search(cell['text']):
+                live.setdefault(i, set()).add(hash(cell['images'][0]))
         return cells if all(re.fullmatch(r'\[\d+\]:', cell['prompt']) for cell in cells) else None
 
     cells = wait_for(done, 480)
-    print(f'{len(live)} pictures while the training ran')
-    assert len(live) >= 3
+    training = min(i for i in live if CLOSING.search(cells[i]['text']))
+    print(f'{len(live[training])} pictures while the training ran')
+    assert len(live[training]) >= 3
     assert [cell['wrong'] for cell in cells if cell['wrong']] == []
     (stays,) = cells[training]['images']
     assert stays.startswith('data:image/png')
@@ -206,7 +217,33 @@ def test_the_figure_changes_while_training_runs_and_stays(lab, browser, shelf):
     (ROOT / 'build' / 'lab').mkdir(parents=True, exist_ok=True)
     browser.save_screenshot(str(ROOT / 'build' / 'lab' / 'gaussian.png'))
 
-    wait_for(lambda: find("//div[@class='lm-MenuBar-itemLabel' and text()='File']"))[0].click()
-    wait_for(lambda: find("//li[@data-command='docmanager:save']"))[0].click()
+    choose(browser, 'File', 'docmanager:save')
     time.sleep(2)
     assert (shelf / 'chapters' / 'gaussian.py').read_text(encoding='utf-8') == source
+
+
+SLIDERS = """# %%
+import numpy
+from d2l_gan import widgets
+from mxnet import npx
+from mxnet.gluon import nn
+npx.set_np()
+net_G = nn.Dense(784, activation='tanh')
+net_G.initialize()
+widgets.latent_slider(net_G, numpy.random.RandomState(0).normal(size=(2, 100)))
+"""
+
+
+@pytest.mark.slow
+def test_the_digit_follows_the_slider(lab, browser, shelf):
+    pytest.importorskip('ipywidgets')
+    (shelf / 'sliders.py').write_text(SLIDERS)
+    run_all(browser, f'{lab}/lab/tree/sliders.py')
+    digit = lambda: browser.find_element('css selector', '.jp-OutputArea img').get_attribute('src')
+    handle = click(browser, "//div[contains(@class, 'noUi-handle')]")
+    seen = {wait_for(digit)}
+    for _ in range(3):
+        handle.send_keys('\ue014')  # the right arrow
+        seen.add(wait_for(lambda: digit() not in seen and digit(), 60))
+    assert len(seen) == 4
+    browser.save_screenshot(str(ROOT / 'build' / 'lab' / 'sliders.png'))

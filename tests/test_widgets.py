@@ -1,0 +1,76 @@
+"""Sliders are moved, and what is drawn is read back."""
+
+import io
+import sys
+import time
+
+from d2l_gan import plots, widgets
+
+import numpy
+import pytest
+from mxnet import np, npx
+from mxnet.gluon import nn
+from PIL import Image
+
+npx.set_np()
+Z = numpy.random.RandomState(0).normal(size=(2, 100))
+
+
+@pytest.fixture(scope='module')
+def net_G():
+    net = nn.HybridSequential()
+    net.add(nn.Dense(128, activation='relu'), nn.Dense(784, activation='tanh'))
+    net.initialize()
+    return net
+
+
+def digit(net_G, z):
+    return plots.mosaic(net_G(np.array(z[None], dtype='float32')), 1, 1)
+
+
+def test_the_digit_follows_the_sliders(net_G):
+    pytest.importorskip('ipywidgets')
+    image, sliders = widgets.latent_slider(net_G, Z).children
+    way, component, added = sliders.children
+
+    def shown():
+        with Image.open(io.BytesIO(image.value)) as opened:
+            return numpy.array(opened)[::6, ::6]
+
+    numpy.testing.assert_array_equal(shown(), digit(net_G, Z[0]))
+    way.value = 0.25
+    numpy.testing.assert_array_equal(shown(), digit(net_G, 0.75 * Z[0] + 0.25 * Z[1]))
+    way.value = 1
+    numpy.testing.assert_array_equal(shown(), digit(net_G, Z[1]))
+    component.value, added.value = 7, -1.5
+    z = Z[1].copy()
+    z[7] -= 1.5
+    numpy.testing.assert_array_equal(shown(), digit(net_G, z))
+    assert component.max == 99
+
+    start = time.process_time()
+    for t in range(100):
+        way.value = t / 100
+    assert (time.process_time() - start) / 100 < 0.016
+
+
+def test_without_ipywidgets_a_sentence(net_G, monkeypatch):
+    monkeypatch.setitem(sys.modules, 'ipywidgets', None)
+    with pytest.raises(ImportError, match=r"sliders need ipywidgets: pip install 'd2l_gan"):
+        widgets.latent_slider(net_G, Z)
+
+
+def test_the_film_goes_from_row_to_row_and_back(net_G, tmp_path):
+    widgets.latent_film(net_G, Z, tmp_path / 'walk.gif', steps=4)
+    with Image.open(tmp_path / 'walk.gif') as film:
+        assert (film.n_frames, film.size) == (8, (168, 168))
+        for number, z in (
+            (0, Z[0]),
+            (2, Z.mean(axis=0)),
+            (4, Z[1]),
+            (5, 0.75 * Z[1] + 0.25 * Z[0]),
+        ):
+            film.seek(number)
+            off = numpy.array(film.convert('L'))[::6, ::6].astype(int) - digit(net_G, z)
+            assert numpy.abs(off).max() <= 20  # 64 greys
+            assert numpy.abs(off).mean() <= 3
