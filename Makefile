@@ -44,7 +44,7 @@ scores: .venv/.test ## Print how good each chapter's samples are, over several s
 bench: .venv/.test ## Time a training step beside the textbook's code and PyTorch.
 	$(python) -m tests.benchmarks $(ARGS)
 
-weather: .venv/.test ## Train over many seeds and settings, and print how often it goes well.
+weather: .venv/.test ## Kill, damage and starve trainings, and print what was lost.
 	$(python) -m tests.benchmarks.weather $(ARGS)
 
 notebooks: .venv/.notebook ## Turn the chapters into build/notebooks/*.ipynb; EXECUTE=1 runs them.

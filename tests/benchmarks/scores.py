@@ -6,7 +6,6 @@ build/scores/<table>.json as they come.
 
 import contextlib
 import io
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -87,17 +86,24 @@ def gaussian(seeds=12):
         files.write_json(Path('build/scores/gaussian.json'), rows)
 
 
-TABLES = {'gaussian': gaussian}
-
-
 @click.command()
-@click.argument('tables', nargs=-1, type=click.Choice(list(TABLES)))
-def main(tables):
-    """Print the tables named, or all."""
-    for name in tables or TABLES:
-        TABLES[name]()
+@click.argument('tables', nargs=-1)
+@click.option('--seeds', type=click.IntRange(1), help='12 for the Gaussian, 5 elsewhere.')
+def main(tables, seeds):
+    """Print the tables named, or all: gaussian, sine, objectives, mnist, cure."""
+    from tests.benchmarks import mnist, objectives
+
+    known = {
+        'gaussian': gaussian, 'sine': objectives.curve, 'objectives': objectives.table,
+        'mnist': mnist.mnist, 'cure': mnist.cure,
+    }  # fmt: skip
+    unknown = [name for name in tables if name not in known]
+    if unknown:
+        raise click.BadParameter(f'{unknown[0]!r} is no table; there are {", ".join(known)}')
+    for name in tables or known:
+        known[name](*([seeds] if seeds else []))
         print(flush=True)
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    main()
