@@ -306,28 +306,38 @@ if __name__ == '__main__':
 r"""
 ## Closer, in the same 20 epochs
 
-The book's game is won by some seeds and not by others: over seeds 0 to 11 the distance to the truth
-is TEXTBOOK. Three keywords make it reliable, each for a reason that you can follow.
+How close a training comes is also a matter of luck: of the seed. Over the seeds 0 to 11, the book's own
+code ends with a median of $0.104$ and, once, at $0.946$. Two keywords make the same 20 epochs both
+closer and reliable, each for a reason that you can follow.
 
 - **`init_std=0.5`.** Weights of standard deviation $0.02$ make a discriminator of three layers
   nearly dead: its logit hardly depends on $\mathbf{x}$, and the gradient that reaches $G$ is a
-  product of three small matrices. Many of the first steps are spent on waking it up.
-- **`beta1=0.5`.** Adam averages the last $1 / (1 - \beta_1)$ gradients or so. In a game they point to
-  where the opponent *was*: with the default $0.9$ the players run past each other and circle.
-- **`objective='least_squares'`.** The cross-entropy charges little for a point that is clearly on the
-  wrong side. Least squares (Mao et al., 2017) charges for the square of the distance to the label, so
-  the discriminator's surface keeps a slope, and the generator a direction, wherever a point lies.
-  Its own balance is at $0.125$ for each player, not at $\ln 2$.
+  product of three small matrices. Many of the first steps are spent on waking it up. Alone, this
+  lowers the median, but an unlucky seed is still far off.
+- **`beta1=0.5`.** Adam averages the last $1 / (1 - \beta_1)$ gradients or so. In a game, those point to
+  where the opponent *was*: with the default of $0.9$ the players run past each other and circle.
+  Alone, this spares the worst cases and costs speed.
 
-| change | median | worst |
-| --- | --- | --- |
-TABLE
+A third keyword helps the worst seeds further. **`objective='least_squares'`** (Mao et al., 2017)
+charges for the squared distance between $D$'s output and the label. The cross-entropy charges little
+for a point that is clearly on its right side, and so shows $G$ little of a slope there; the square
+never flattens. (Its own balance is at $0.125$ for each player, not at $\ln 2$.)
 
+| change | median | worst | floor (the 1,000 points), median |
+| --- | --- | --- | --- |
+| the book's own code | 0.104 | 0.946 | 0.007 |
+| the book's settings | 0.061 | 0.229 | 0.007 |
+| beta1=0.5 | 0.092 | 0.138 | 0.007 |
+| init_std=0.5 | 0.033 | 0.658 | 0.007 |
+| both | 0.019 | 0.074 | 0.007 |
+| both, objective='least_squares' | 0.019 | 0.038 | 0.007 |
+
+The numbers are squared Wasserstein-2 distances to the truth; the floor is that of the 1,000 points.
 `make scores` prints this table.
 """
 
 # %%
-CLOSER = {'init_std': 0.5, 'beta1': 0.5, 'objective': 'least_squares'}
+CLOSER = {'init_std': 0.5, 'beta1': 0.5}
 
 # %%
 if __name__ == '__main__':
