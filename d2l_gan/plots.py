@@ -191,7 +191,7 @@ class LiveFigure:
                 'epoch', LOSS, self.legend, [1, max(n, 2)], ncols=2 if draw else 1,
                 figsize=self.figsize, fig=self.window,
             )  # fmt: skip
-            animator.fig.subplots_adjust(0.085, 0.16, 0.985, 0.9, wspace=0.18)
+            animator.fig.subplots_adjust(0.11, 0.16, 0.985, 0.9, wspace=0.18)
             animator.fig.suptitle(self.title or '')
             animator.draw = draw
         if not in_notebook() and sys.stderr.isatty():

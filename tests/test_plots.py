@@ -239,6 +239,17 @@ def test_after_an_exception_it_tidies_up_without_a_closing_line(tmp_path, capsys
     assert figure.animator is figure.bar is None
 
 
+def test_nothing_is_cut_off_in_the_film(tmp_path):
+    game = Game(3)
+    figure = game.play(plots.LiveFigure(out=tmp_path))
+    game.history.append(**dict.fromkeys(History.FIELDS, -0.75))  # as in the minimax game
+    figure._picture(game)
+    for axes in figure.animator.axes:
+        seen = axes.get_tightbbox(figure.animator.fig.canvas.get_renderer())
+        assert seen.x0 >= 0 <= seen.y0
+        assert (seen.max <= figure.animator.fig.bbox.max).all()
+
+
 def test_what_a_reader_draws_comes_instead_and_leaves_no_trace(tmp_path):
     seen = []
 
