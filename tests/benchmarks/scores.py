@@ -16,7 +16,7 @@ import click
 import numpy
 
 GAUSSIAN = {
-    "the book's settings": {},
+    'the same settings here': {},
     'beta1=0.5': {'beta1': 0.5},
     'init_std=0.5': {'init_std': 0.5},
     'both': {'init_std': 0.5, 'beta1': 0.5},
