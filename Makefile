@@ -21,6 +21,9 @@ chapter-%: .venv/.base ## Train a chapter, as in: make chapter-gaussian ARGS="--
 doctor: .venv/.base ## Say what is installed here, what would fail and what mends it.
 	@$(python) -m d2l_gan
 
+# One thread: the same bits on every machine, and no waiting for each other on a busy one.
+test test-slow test-pythons: export OMP_NUM_THREADS ?= 1
+
 test: .venv/.test ## Run the fast tests and print the coverage of d2l_gan.
 	$(python) -m pytest -m 'not slow' --cov --cov-report=term-missing $(ARGS)
 

@@ -47,11 +47,14 @@ def _stand_in(name):
 
 
 def openmp_threads(cpuinfo='/proc/cpuinfo'):
-    """Return the number of physical cores that this process may run on."""
+    """Return the number of physical cores that this process may run on.
+
+    A second thread on the same core slows MXNet down, and on a busy machine far more than that.
+    """
     if not hasattr(os, 'sched_getaffinity'):  # macOS
         return os.cpu_count() or 1
     allowed = os.sched_getaffinity(0)
-    cores = set()
+    cores, virtual = set(), False
     with contextlib.suppress(OSError), open(cpuinfo) as file:
         for block in file.read().split('\n\n'):
             lines = (line.split(':', 1) for line in block.splitlines() if ':' in line)
@@ -60,6 +63,9 @@ def openmp_threads(cpuinfo='/proc/cpuinfo'):
             if number.isdigit() and int(number) in allowed:
                 # Hardware threads of one core share its number; ARM does not report one.
                 cores.add((facts.get('physical id'), facts.get('core id', number)))
+                virtual = virtual or 'hypervisor' in facts.get('flags', '').split()
+    if virtual and len(cores) == len(allowed):
+        return max(1, len(cores) // 2)  # a cloud sells hardware threads and calls them cores
     return len(cores) or len(allowed)
 
 

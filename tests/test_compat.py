@@ -122,9 +122,9 @@ def test_the_user_s_choice_of_threads_stays():
     assert run(code.replace('import os,', 'import os; del os.environ["OMP_NUM_THREADS"]; import'))
 
 
-def cpuinfo(*cores):
+def cpuinfo(*cores, flags='a b'):
     blocks = [
-        f'processor\t: {number}\nphysical id\t: {package}\ncore id\t: {core}\nflags\t\t: a b\n'
+        f'processor\t: {number}\nphysical id\t: {package}\ncore id\t: {core}\nflags\t\t: {flags}\n'
         for number, (package, core) in enumerate(cores)
     ]
     return '\n'.join(blocks) + '\n'
@@ -137,6 +137,10 @@ def cpuinfo(*cores):
         (cpuinfo((0, 0), (0, 0)), {0, 1}, 1),  # two hardware threads of one core
         (cpuinfo((0, 0), (0, 1), (1, 0), (1, 1)), {0, 1, 2, 3}, 4),  # two packages
         (cpuinfo((0, 0), (0, 1), (0, 0), (0, 1)), {0, 2}, 1),  # bound to one core
+        # A virtual machine that hides which processors share a core, and two that do not hide it.
+        (cpuinfo(*[(0, core) for core in range(4)], flags='fpu hypervisor'), {0, 1, 2, 3}, 2),
+        (cpuinfo((0, 0), flags='hypervisor'), {0}, 1),
+        (cpuinfo((0, 0), (0, 0), (0, 1), (0, 1), flags='hypervisor'), {0, 1, 2, 3}, 2),
         ('processor\t: 0\n\nprocessor\t: 1\n\nHardware\t: an ARM\n', {0, 1}, 2),
         ('no such thing', {0, 1, 2}, 3),
         (None, {0, 5}, 2),
