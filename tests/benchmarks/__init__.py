@@ -1,0 +1,1 @@
+"""What `make bench`, `make scores` and `make weather` run."""

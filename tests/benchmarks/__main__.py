@@ -1,0 +1,311 @@
+"""Time a training step beside the textbook's code and PyTorch, in one go.
+
+Each form of each system is a process of its own, kept alive; in every round each plays for a moment
+in turn, so that whatever else the machine does falls on all alike. What is printed are medians over
+the rounds, and medians of the ratios within a round. Results go to build/bench/, and the table into
+the README between its two markers.
+"""
+
+import contextlib
+import json
+import os
+import platform
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tests.benchmarks.systems import SYSTEMS, grown, multiply_adds
+
+import click
+
+ROOT = Path(__file__).parents[2]
+OUT = ROOT / 'build' / 'bench'
+TORCH = 'torch==2.13.0'
+FORMS = {
+    'textbook': "the textbook's code",
+    'updates': 'ours, update by update',
+    'static': 'ours, compiled',
+    'eager': 'PyTorch',
+    'fused': 'PyTorch, fused Adam',
+}
+# (system, threads) -> what must hold: ratio of two forms' times, at least so much.
+TARGETS = [
+    ('gaussian', 'textbook', 12), ('gaussian', 'eager', 3.5), ('sine', 'eager', 2),
+    ('mnist_leaky', 'textbook', 2.2), ('mnist_leaky', 'eager', 1.3),
+]  # fmt: skip
+
+
+def pytorch():
+    """Return the interpreter of an environment with PyTorch, made if need be; None if it cannot."""
+    home = OUT / 'torch'
+    python = home / 'bin' / 'python'
+    if not (home / 'ready').exists():
+        candidates = [sys.executable, *(shutil.which(f'python3.{n}') for n in (11, 12, 13, 10))]
+        test = 'import sys; sys.exit(sys.version_info < (3, 10))'
+        able = [p for p in candidates if p and subprocess.call([p, '-c', test]) == 0]
+        if not able:
+            click.echo('PyTorch 2.13 needs Python 3.10 or newer, and there is none here', err=True)
+            return None
+        click.echo(f'Installing {TORCH} for the CPU into {home.relative_to(ROOT)}', err=True)
+        shutil.rmtree(home, ignore_errors=True)
+        subprocess.check_call([able[0], '-m', 'venv', str(home)])
+        index = ['--extra-index-url', 'https://download.pytorch.org/whl/cpu', '--retries', '1']
+        pip = [str(python), '-m', 'pip', 'install', '--quiet', TORCH, 'numpy']
+        if subprocess.call(pip) and subprocess.call(pip + index):
+            click.echo('PyTorch could not be installed: its columns stay empty', err=True)
+            return None
+        (home / 'ready').touch()
+    return str(python)
+
+
+class Player:
+    """A process that plays one form of one system."""
+
+    def __init__(self, form, system, threads, torch):
+        modules = {'textbook': 'textbook', 'updates': 'ours', 'static': 'ours'}
+        python = sys.executable if form in modules else torch
+        module = f'tests.benchmarks.{modules.get(form, "pytorch")}'
+        self.process = subprocess.Popen(
+            [python, '-W', 'ignore', '-m', module, json.dumps(system), form], cwd=ROOT, text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+            env=dict(os.environ, OMP_NUM_THREADS=str(threads), PYTHONPATH=str(ROOT)),
+        )  # fmt: skip
+        self.answer()  # it has warmed up
+
+    def answer(self):
+        line = self.process.stdout.readline()
+        if not line:
+            raise RuntimeError(f'{" ".join(self.process.args)} ended early')
+        return json.loads(line)
+
+    def play(self, seconds):
+        """Return microseconds per step, and the process's peak memory."""
+        print(seconds, file=self.process.stdin, flush=True)
+        return self.answer()
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait()
+
+
+def race(system, forms, threads, torch, rounds, seconds):
+    """Return {form: {'us': one per round, 'memory': MB}}."""
+    found = {form: {'us': []} for form in forms}
+    with contextlib.ExitStack() as stack:
+        players = {}
+        for form in forms:
+            players[form] = Player(form, system, threads, torch)
+            stack.callback(players[form].close)
+        for n in range(rounds):
+            order = forms[n % len(forms) :] + forms[: n % len(forms)]
+            for form in order:
+                answer = players[form].play(seconds)
+                found[form]['us'].append(answer['us'])
+                found[form]['memory'] = answer['memory'] / 1024
+    return found
+
+
+def ratio(race, form, to):
+    """Return the median over the rounds of how many times longer `form` takes than `to`."""
+    return statistics.median(a / b for a, b in zip(race[form]['us'], race[to]['us']))
+
+
+def median(race, form):
+    return statistics.median(race[form]['us']) if form in race else float('nan')
+
+
+def floor(system, race):
+    """Return microseconds for the step's multiply-adds at the measured rate of a matrix product."""
+    return multiply_adds(system) / 1024**3 * median(race, 'multiply')
+
+
+CHAPTER = """
+import json, sys, time
+start = time.perf_counter()
+from chapters import gaussian
+imported = time.perf_counter()
+result = gaussian.run(out=sys.argv[1])
+done = time.perf_counter()
+games = sum(1000 / result.history.examples_per_sec)
+print(json.dumps([imported - start, games, done - imported - games]))
+"""
+
+
+def chapter(rounds):
+    """Return medians of where the time of the Gaussian chapter's command goes, in seconds."""
+    command, parts = [], []
+    for _ in range(rounds):
+        with tempfile.TemporaryDirectory() as out:
+            run = {'cwd': ROOT, 'capture_output': True, 'text': True, 'check': True}
+            start = time.perf_counter()
+            subprocess.run([sys.executable, '-m', 'chapters', 'gaussian', '--out', out], **run)
+            command.append(time.perf_counter() - start)
+            answer = subprocess.run([sys.executable, '-c', CHAPTER, out], **run).stdout
+            parts.append(json.loads(answer.splitlines()[-1]))
+    imports, games, rest = (statistics.median(p) for p in zip(*parts))
+    return {
+        'command': statistics.median(command), 'imports': imports, 'training': games,
+        'figures': rest,
+    }  # fmt: skip
+
+
+def growth(torch, rounds, seconds):
+    """Return {'batch_size': {n: {form: examples/s}}, 'hidden': ...} on one thread."""
+    forms = ['updates', 'static'] + (['eager', 'fused'] if torch else [])
+    found = {}
+    for name, sizes in (
+        ('batch_size', (8, 32, 128, 512, 2048)),
+        ('hidden', (64, 128, 256, 512, 1024, 2048)),
+    ):
+        for n in sizes:
+            system = grown(**{name: n})
+            played = race(system, forms, 1, torch, rounds, seconds)
+            rates = {form: 1e6 * system['batch_size'] / median(played, form) for form in forms}
+            found.setdefault(name, {})[n] = rates
+            click.echo(f'{name:>10} {n:>5}: ' + rates_in_words(rates))
+    return found
+
+
+def rates_in_words(rates):
+    return ', '.join(f'{FORMS[form]} {rate:,.0f}' for form, rate in rates.items()) + ' examples/s'
+
+
+def draw(found, file):
+    """Plot how cost grows with the batch and with the width of the hidden layers."""
+    from matplotlib.figure import Figure
+
+    fig = Figure(figsize=(8, 3.2), layout='constrained')
+    for axes, (name, points) in zip(fig.subplots(1, 2), found.items()):
+        for form in next(iter(points.values())):
+            axes.plot(list(points), [rates[form] for rates in points.values()], marker='.',
+                      label=FORMS[form])  # fmt: skip
+        axes.set(xscale='log', yscale='log', ylabel='examples/s',
+                 xlabel={'batch_size': 'batch size', 'hidden': 'hidden units'}[name])  # fmt: skip
+        axes.set_xticks(list(points), [str(n) for n in points])
+        axes.minorticks_off()
+        axes.grid(alpha=0.3)
+    axes.legend(fontsize=8)
+    fig.savefig(file)
+
+
+def table(results):
+    """Return the table of the README, in Markdown."""
+    forms = [f for f in FORMS if f in next(iter(results['systems'].values()))['1']]
+    lines = [
+        '| system, threads | ' + ' | '.join(FORMS[form] for form in forms) + ' | floor |',
+        '| --- |' + ' ---: |' * (len(forms) + 1),
+    ]
+    for name, by_threads in results['systems'].items():
+        for threads, played in by_threads.items():
+            cells = [
+                f'{median(played, form):,.0f}'
+                + (f' ({ratio(played, form, "static"):.1f}×)' if form != 'static' else '')
+                for form in forms
+            ]
+            least = floor(SYSTEMS[name], played) if 'multiply' in played else None
+            cells.append('' if least is None else f'{least:,.1f}')
+            lines.append(f'| {name}, {threads} | ' + ' | '.join(cells) + ' |')
+    return '\n'.join(lines)
+
+
+def page(results):
+    """Return what the README says between its markers."""
+    parts, memory = results['chapter'], results['memory']
+    text = f"""
+Microseconds a step, median of {results['rounds']} interleaved rounds on {results['machine']}; in
+brackets, how many times as long as ours, compiled. The floor is the arithmetic alone: the
+multiply-adds of a step at the rate of a large matrix product.
+
+{table(results)}
+
+Peak memory of a run, as multiples of the textbook's: {memory}.
+
+The whole command `python -m chapters gaussian` takes {parts['command']:.1f} s:
+{parts['imports']:.1f} s to import, {parts['training']:.1f} s to train for 20 epochs,
+{parts['figures']:.1f} s for set-up, figures, film and scores.
+
+`make bench` measures all this anew and writes it here.
+"""
+    return text.strip()
+
+
+def check(results):
+    """Yield (sentence, whether it holds) for each target."""
+    one = {name: by_threads['1'] for name, by_threads in results['systems'].items()}
+    for name, form, least in TARGETS:
+        if form in one.get(name, {}):
+            found = ratio(one[name], form, 'static')
+            yield f'{name}: {found:.1f} times as fast as {form}, wanted {least}', found >= least
+    if 'multiply' in one.get('mnist_leaky', {}):
+        over = median(one['mnist_leaky'], 'static') / floor(
+            SYSTEMS['mnist_leaky'], one['mnist_leaky']
+        )
+        yield f'mnist_leaky: {over:.2f} times its floor, wanted at most 1.5', over <= 1.5
+        every = list(results['systems']['mnist_leaky'].values())[-1]
+        found = min(ratio(every, form, 'static') for form in ('eager', 'fused'))
+        yield f'mnist_leaky, all threads: {found:.2f} of the better PyTorch, wanted 1', found >= 1
+    for name, played in one.items():
+        found = played['static']['memory'] / played['textbook']['memory']
+        yield f'{name}: {found:.2f} of the memory, wanted at most 1.3', found <= 1.3
+    seconds = results['chapter']['command']
+    yield f'the chapter takes {seconds:.1f} s, wanted at most 7', seconds <= 7
+
+
+def machine():
+    """Return the processor's name and the number of threads."""
+    name = platform.processor() or platform.machine()
+    with contextlib.suppress(OSError):
+        found = re.search(r'model name\s*: (.*)', Path('/proc/cpuinfo').read_text())
+        name = found.group(1) if found else name
+    return f'{name}, {os.cpu_count()} hardware threads'
+
+
+@click.command()
+@click.option('--rounds', default=5, show_default=True, help='interleaved rounds')
+@click.option('--seconds', default=0.6, show_default=True, help='that each form plays in a round')
+@click.option('--system', 'systems', multiple=True, type=click.Choice(list(SYSTEMS)),
+              help='only this one; leaves README and JSON alone')  # fmt: skip
+def main(rounds, seconds, systems):
+    """Time a training step beside the textbook's code and PyTorch."""
+    OUT.mkdir(parents=True, exist_ok=True)
+    torch = pytorch()
+    forms = [f for f in FORMS if torch or f not in ('eager', 'fused')] + ['multiply'] * bool(torch)
+    threads = sorted({1, len(os.sched_getaffinity(0))})
+    results = {'machine': machine(), 'rounds': rounds, 'systems': {}}
+    for name in systems or SYSTEMS:
+        for n in threads:
+            played = race(SYSTEMS[name], forms, n, torch, rounds, seconds)
+            results['systems'].setdefault(name, {})[str(n)] = played
+            times = (f'{f} {median(played, f):,.0f} us ({ratio(played, f, "static"):.2f})'
+                     for f in forms)  # fmt: skip
+            click.echo(f'{name}, {n} threads: ' + ', '.join(times))
+    if systems:
+        return
+    results['memory'] = ', '.join(
+        f'{name} {p["1"]["static"]["memory"] / p["1"]["textbook"]["memory"]:.2f}'
+        for name, p in results['systems'].items()
+    )
+    results['chapter'] = chapter(3)
+    results['growth'] = growth(torch, 3, seconds / 2)
+    draw(results['growth'], OUT / 'growth.png')
+    results['targets'] = dict(check(results))
+    (OUT / 'bench.json').write_text(json.dumps(results, indent=1))
+    text = page(results)
+    click.echo('\n' + text + '\n')
+    for sentence, holds in results['targets'].items():
+        click.echo(f'{"ok " if holds else "NOT"}  {sentence}')
+    readme = ROOT / 'README.md'
+    old = readme.read_text(encoding='utf-8')
+    between = re.compile(r'(<!-- bench -->\n).*?(<!-- /bench -->)', re.DOTALL)
+    new = between.sub(lambda found: found[1] + text + '\n' + found[2], old)
+    if new != old:
+        readme.write_text(new, encoding='utf-8')
+
+
+if __name__ == '__main__':
+    main()

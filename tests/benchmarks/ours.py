@@ -1,0 +1,44 @@
+"""`d2l_gan.train.train`, compiled or not."""
+
+import json
+import sys
+
+from d2l_gan import data, losses
+from d2l_gan.train import train
+from tests.benchmarks.meter import Meter
+
+from mxnet import np, npx
+from mxnet.gluon import nn
+
+npx.set_np()
+
+
+def network(layers):
+    net = nn.HybridSequential()
+    for units, activation in layers:
+        if activation == 'leaky':
+            net.add(nn.Dense(units), nn.LeakyReLU(0.01))
+        else:
+            net.add(nn.Dense(units, activation=activation))
+    return net
+
+
+def main():
+    s, form = json.loads(sys.argv[1]), sys.argv[2]
+    X = np.random.uniform(-1, 1, size=(s['num_examples'], s['width']))
+    batches, meter = data.Batches(X, s['batch_size']), Meter()
+
+    def measure(game):
+        seconds = s['num_examples'] / game.history.examples_per_sec[-1]
+        if not meter(len(batches), seconds):
+            game.stop('measured')
+
+    train(
+        network(s['D']), network(s['G']), batches, 10**6, s['lr_D'], s['lr_G'], s['latent_dim'], X,
+        objective=losses.objective(s['objective'], label_smoothing=s['smoothing']),
+        prior=s['prior'], first=s['first'], static=form == 'static', seed=0, callbacks=[measure],
+    )  # fmt: skip
+
+
+if __name__ == '__main__':
+    main()
