@@ -26,11 +26,27 @@ ROOT = HERE.parent
 
 # Chapters as notebooks
 
+# Not for readers, who see the chapter; only for a draft of the book.
+DRAFT = """
+import inspect as _inspect
+
+def _draft(full=run, epochs={epochs}):
+    names = _inspect.signature(full).parameters
+    def run(**keywords):
+        keywords['num_epochs'] = min(epochs, keywords.get('num_epochs', epochs))
+        if 'data' in names and names['data'].default == 'auto':
+            keywords['data'] = 'digits'
+        return full(**keywords)
+    return run
+
+run = _draft()
+"""
+
 
 def read(text, epochs=0, directory='.'):
     """Return a chapter as a notebook that runs in `directory`, with a film below each training.
 
-    epochs: if not 0, `run` trains for so many epochs unless a cell says otherwise.
+    epochs: if not 0, a draft: `run` trains for so many epochs at most, on few digits.
     """
     notebook = jupytext.reads(text, fmt='py:percent')
     (chapter,) = (name for name in names() if _chapter(name) == text)
@@ -42,8 +58,7 @@ def read(text, epochs=0, directory='.'):
             continue
         cell.source = re.sub('  # (fmt: skip|noqa).*', '', cell.source)  # not for readers
         if epochs and re.search('^def run', cell.source, re.MULTILINE):
-            shorten = f'import functools as _f\nrun = _f.partial(run, num_epochs={epochs})'
-            cells.append(_cell(shorten, ['remove-cell']))
+            cells.append(_cell(DRAFT.format(epochs=epochs), ['remove-cell']))
         for out in _trainings(cell.source, chapter):
             film = (
                 'from IPython.display import Image as _Image, display as _display\n'
