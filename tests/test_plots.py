@@ -241,9 +241,11 @@ def test_after_an_exception_it_tidies_up_without_a_closing_line(tmp_path, capsys
 
 def test_nothing_is_cut_off_in_the_film(tmp_path):
     game = Game(3)
-    figure = game.play(plots.LiveFigure(out=tmp_path))
-    game.history.append(**dict.fromkeys(History.FIELDS, -0.75))  # as in the minimax game
-    figure._picture(game)
+    figure = game.play(plots.LiveFigure(out=tmp_path), 0)
+    values = dict.fromkeys(History.FIELDS, 0.69)
+    game.history.append(**dict(values, loss_G=-0.68))  # as in the minimax game
+    game.epoch = 1
+    figure(game)
     for axes in figure.animator.axes:
         seen = axes.get_tightbbox(figure.animator.fig.canvas.get_renderer())
         assert seen.x0 >= 0 <= seen.y0
