@@ -283,6 +283,27 @@ settling in it.
 
 
 # %%
+def traverse(net_G, latent_dim=5, num=9):
+    """Return curves (latent_dim, num, 16): in row i, z_i runs from -2 to 2 and the rest is 0."""
+    Z = numpy.zeros((latent_dim, num, latent_dim))
+    for i in range(latent_dim):
+        Z[i, :, i] = numpy.linspace(-2, 2, num)
+    return paint(net_G, Z.reshape(-1, latent_dim)).reshape(latent_dim, num, 16)
+
+
+def show_traversal(net_G, latent_dim=5):
+    """Return a figure with a panel for each number in z, its curves from blue (-2) to red (2)."""
+    fig = plots.Picture(figsize=(1.6 * latent_dim, 1.8))
+    panels = fig.subplots(1, latent_dim, sharey=True, squeeze=False)[0]
+    for i, (axes, painted) in enumerate(zip(panels, traverse(net_G, latent_dim))):
+        colours = matplotlib.colormaps['coolwarm'](numpy.linspace(0, 1, len(painted)))
+        for curve, colour in zip(painted, colours):
+            axes.plot(sine_points(), curve, color=colour, linewidth=1)
+        axes.set(title=f'$z_{i + 1}$', ylim=(-1.1, 1.1), xticks=[])
+    return fig
+
+
+# %%
 class Result(NamedTuple):
     """What a training leaves behind."""
 
@@ -366,28 +387,6 @@ Hold four of the five numbers of $\mathbf{z}$ at $0$ and let one run from $-2$ t
 traversal*. In a generator of faces one might find a number that turns the head. What do we find
 here?
 """
-
-
-# %%
-def traverse(net_G, latent_dim=5, num=9):
-    """Return curves (latent_dim, num, 16): in row i, z_i runs from -2 to 2 and the rest is 0."""
-    Z = numpy.zeros((latent_dim, num, latent_dim))
-    for i in range(latent_dim):
-        Z[i, :, i] = numpy.linspace(-2, 2, num)
-    return paint(net_G, Z.reshape(-1, latent_dim)).reshape(latent_dim, num, 16)
-
-
-def show_traversal(net_G, latent_dim=5):
-    """Return a figure with a panel for each number in z, its curves from blue (-2) to red (2)."""
-    fig = plots.Picture(figsize=(1.6 * latent_dim, 1.8))
-    panels = fig.subplots(1, latent_dim, sharey=True, squeeze=False)[0]
-    for i, (axes, painted) in enumerate(zip(panels, traverse(net_G, latent_dim))):
-        colours = matplotlib.colormaps['coolwarm'](numpy.linspace(0, 1, len(painted)))
-        for curve, colour in zip(painted, colours):
-            axes.plot(sine_points(), curve, color=colour, linewidth=1)
-        axes.set(title=f'$z_{i + 1}$', ylim=(-1.1, 1.1), xticks=[])
-    return fig
-
 
 # %%
 if __name__ == '__main__':
