@@ -217,12 +217,17 @@ def test_smoothing_is_one_sided():
     assert float(loss_G(o, one)) == pytest.approx(0.7985, abs=1e-4)
 
 
-def test_the_stuck_pixels_of_the_deep_chapter():
-    Z = np.zeros((4, 2))
-    images = np.array(numpy.repeat([0.0, 1, 0.5, 1], 784).reshape(4, 784))
-    share, variety = mnist_deep.stuck(lambda _: images, Z)
-    assert share == 0.75
-    assert variety == pytest.approx(784 * numpy.var([0, 1, 0.5, 1]) / 52.7)
+@pytest.mark.parametrize('weight', [-0.01, 0.002])
+def test_follows_the_gradient_to_where_it_is_lost(weight):
+    """A linear D and a G whose pixels are given: every number can be had by hand."""
+    p = numpy.array([0.5, 0.9, 0.1, 0.999])
+    images = np.array(numpy.repeat(p, 784).reshape(4, 28, 28, 1))
+    net_D = lambda X: (weight * X).sum(axis=(1, 2, 3))
+    slope, passed, variety = mnist_deep.follow(net_D, lambda Z: images.copy(), np.zeros((4, 2)))
+    at_logits = 1 / (1 + numpy.exp(weight * 784 * p))
+    assert slope == pytest.approx(at_logits.mean(), rel=1e-4)
+    assert passed == pytest.approx((at_logits * p * (1 - p)).sum() / at_logits.sum(), rel=1e-3)
+    assert variety == pytest.approx(784 * p.var() / 52.8, rel=1e-4)
 
 
 class FakeGame:
@@ -313,8 +318,9 @@ def test_the_original_of_the_deep_chapter_fails_as_it_says(mnist, tmp_path):
     failed = mnist_deep.run(**source, data='mnist', score=False, out=tmp_path)
     assert failed.history.accuracy_D[-1] > 0.999
     assert failed.history.loss_G[-1] > 5
-    share, variety = mnist_deep.stuck(failed.net_G, np.random.normal(0, 1, (100, 100)))
-    assert share > 0.9 and variety < 0.1
+    Z = np.random.normal(0, 1, (100, 100))
+    slope, passed, variety = mnist_deep.follow(failed.net_D, failed.net_G, Z)
+    assert slope > 0.99 and passed < 0.05 and variety < 0.05
 
 
 @pytest.mark.slow

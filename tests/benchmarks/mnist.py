@@ -10,8 +10,16 @@ from d2l_gan.classifier import classifier
 import numpy
 
 CHAPTERS = ('vanilla', 'leaky', 'deep')
-# One change at a time, from the deep chapter's source to its defaults; the last row is those.
-CURE = {}
+# One change more in each row, from the deep chapter's source to its defaults, the last row.
+CURE = {
+    "the source's settings": {},
+    '+ beta1=0.5': {'beta1': 0.5},
+    '+ dropout=0.5': {'dropout': 0.5},
+    '+ label_smoothing=0.1': {'label_smoothing': 0.1},
+    '+ lr_D=0.0005, lr_G=0.002': {'lr_D': 0.0005, 'lr_G': 0.002},
+    '+ average=0.999': {'average': 0.999},
+    '+ 25 epochs of 500 batches of 100': {'num_epochs': 25, 'steps': 500, 'batch_size': 100},
+}
 
 
 def scored(chapter, seed, **changes):
