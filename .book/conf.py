@@ -18,6 +18,7 @@ language = 'en'
 extensions = ['myst_nb', 'sphinx.ext.autodoc', 'sphinx.ext.mathjax', 'pages']
 exclude_patterns = ['*.py', 'chapters/_*', 'chapters/.*', '**/.ipynb_checkpoints']
 nitpicky = True
+nitpick_ignore_regex = [('py:.*', '(matplotlib|mxnet|numpy)[.].*')]  # not ours to link
 
 # Chapters are percent-format Python and run afresh each time: a cache would not see that the
 # library has changed. A cell that fails is a warning here, and warnings fail the build.

@@ -107,43 +107,52 @@ class Chapters(TocTree):
 
 
 class Scores(SphinxDirective):
-    """A table of build/scores/NAME.json, or of results/NAME.json where that was never written.
+    """A table of what `make scores` has measured: build/scores/NAME.json, else results/NAME.json.
 
-    `make scores` writes the former: for each row, a list with a number for each seed, by name of
-    the score. A line of content is `score | title | lower or higher is better | format`.
+    The latter are committed copies, so that a fresh clone's book has numbers as well. A line of
+    content is `score | title | which is better | format`: the score with dots for what is nested
+    and `.` for a plain number; better is lower or higher, or - where there is no worst.
     """
 
     required_arguments = 1
     has_content = True
 
     def run(self):
-        """Return the table, and a sentence that says where it comes from."""
+        """Return the table, and a sentence that says what is in it."""
         name = self.arguments[0]
-        found = [path for path in (ROOT / 'build/scores', HERE / 'results')
-                 if (path / f'{name}.json').exists()]  # fmt: skip
+        paths = [parent / f'{name}.json' for parent in (ROOT / 'build/scores', HERE / 'results')]
+        found = [path for path in paths if path.exists()]
         if not found:
-            text = f'Not measured yet: `make scores ARGS={name}` does it.'
-            return self.parse_text_to_nodes(text)
-        path = found[0] / f'{name}.json'
-        self.env.note_dependency(str(path))
-        rows = json.loads(path.read_text(encoding='utf-8'))
+            return self.parse_text_to_nodes(f'Not measured yet: `make scores ARGS={name}` does it.')
+        self.env.note_dependency(str(found[0]))
+        rows = json.loads(found[0].read_text(encoding='utf-8'))
         columns = [[part.strip() for part in line.split('|')] for line in self.content if line]
-        lines = ['| |' + '|'.join(f' {title}: median | worst ' for _, title, *_ in columns) + '|']
-        lines.append('| --- |' + ' ---: | ---: |' * len(columns))
+        lines = [
+            '| | ' + ' | '.join(title for _, title, *_ in columns) + ' |',
+            '| --- |' + ' ---: |' * len(columns),
+        ]
         seeds = set()
         for row, scores in rows.items():
             cells = []
             for key, _, better, form in columns:
-                values = scores.get(key)
-                values = values if isinstance(values, list) else [values]
-                values = [value for value in values if value is not None]
+                values = _values(scores, key)
                 seeds.add(len(values))
-                worst = max(values) if better == 'lower' else min(values)
-                cells += [format(v, form) for v in (statistics.median(values), worst)]
+                cell = format(statistics.median(values), form)
+                if better != '-':
+                    worst = max(values) if better == 'lower' else min(values)
+                    cell += f' ({worst:{form}})'
+                cells.append(cell)
             lines.append(f'| {row} | ' + ' | '.join(cells) + ' |')
         count = ' to '.join(str(number) for number in sorted({min(seeds), max(seeds)}))
-        lines += ['', f'{count} seeds; printed by `make scores ARGS={name}`.']
-        return self.parse_text_to_nodes('\n'.join(lines))
+        told = f'Medians over {count} seeds, the worst seed in brackets; `make scores ARGS={name}`.'
+        return self.parse_text_to_nodes('\n'.join([*lines, '', told]))
+
+
+def _values(scores, key):
+    """Return the list of numbers, one per seed, that `key` leads to."""
+    for part in filter(None, key.split('.')):
+        scores = [one[part] for one in scores] if isinstance(scores, list) else scores[part]
+    return scores if isinstance(scores, list) else [scores]
 
 
 class Built(SphinxDirective):
