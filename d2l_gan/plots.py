@@ -59,9 +59,9 @@ def film(pictures, path, milliseconds=150):
     # One palette for all, or what stands still would flicker.
     palette = frames[-1].quantize(64)
     first, *rest = (frame.quantize(palette=palette, dither=0) for frame in frames)
-    options = {'save_all': True, 'append_images': rest, 'loop': 0}
-    options['duration'] = [milliseconds] * len(rest) + [2000]
-    files.write_whole(path, lambda file: first.save(file, 'GIF', **options))
+    timing = {'duration': [milliseconds] * len(rest) + [2000], 'loop': 0}
+    write = lambda file: first.save(file, 'GIF', save_all=True, append_images=rest, **timing)
+    files.write_whole(path, write)
 
 
 def in_notebook():
@@ -71,10 +71,7 @@ def in_notebook():
 
 
 def tell(text):
-    """Print for a reader: under a notebook's cell, else on standard error, above a progress bar.
-
-    Elsewhere than in a notebook, standard output is left to a training's closing line.
-    """
+    """Print for a reader: under a notebook's cell, else on standard error, above a progress bar."""
     from tqdm import tqdm
 
     file = sys.stdout if in_notebook() else sys.stderr
@@ -212,7 +209,7 @@ class LiveFigure:
                 if int(path.stem) >= epoch or int(path.stem) not in self.scheduled:
                     path.unlink()  # of another training, or of an epoch that is played again
         self.first = False
-        if epoch in self.scheduled:
+        if self.animator and epoch in self.scheduled:
             self._picture(game)
         if self.bar is not None:
             self.bar.set_postfix_str(_line(game), refresh=False)
@@ -223,11 +220,11 @@ class LiveFigure:
     def end(self, game):
         """Write the files and print the closing line; after an exception just tidy up."""
         stopped = game.history.stopped
-        done = game.epoch > 0 and (game.epoch >= game.num_epochs or stopped)
+        done = game.epoch and (game.epoch >= game.num_epochs or stopped)
         if self.bar is not None:
             self.bar.close()
         try:
-            if done and self.drawn != game.epoch:
+            if done and self.animator and self.drawn != game.epoch:
                 self._picture(game)
             if self.out and self.drawn:
                 save(self.animator.fig, self.out / 'training.png')
@@ -249,8 +246,6 @@ class LiveFigure:
         return self.reel / f'{epoch:06}.png'
 
     def _picture(self, game):
-        if self.animator is None:
-            return
         animator, history = self.animator, game.history
         animator.X = [range(1, len(history) + 1)] * 2
         animator.Y = [history.loss_D, history.loss_G]
@@ -294,7 +289,8 @@ def draw_points(game, axes):
 
 def draw_digits(game, axes):
     """Draw 16 generated digits, from the fixed latent batch."""
-    _show(mosaic(game.generate(), 4, 4), axes)
+    axes.imshow(mosaic(game.generate(), 4, 4), cmap='gray', vmin=0, vmax=255)
+    axes.set(xticks=[], yticks=[])
 
 
 _DRAW = {2: draw_points, EDGE * EDGE: draw_digits}  # by the numbers in one example
@@ -321,17 +317,12 @@ def mosaic(images, rows, columns):
     return tiles.transpose(0, 2, 1, 3).reshape(rows * (EDGE + GAP), -1)[:-GAP, :-GAP]
 
 
-def _show(picture, axes):
-    axes.imshow(picture, cmap='gray', vmin=0, vmax=255)
-    axes.set(xticks=[], yticks=[])
-
-
 def view_samples(images, rows=4, columns=4, title=None):
     """Return a figure of rows x columns digits; images as for `mosaic`."""
     fig = Picture(figsize=(0.6 * columns, 0.6 * rows))
     axes = fig.subplots()
-    _show(mosaic(images, rows, columns), axes)
-    axes.set_title(title or '', fontsize=10)
+    axes.imshow(mosaic(images, rows, columns), cmap='gray', vmin=0, vmax=255)
+    axes.set(xticks=[], yticks=[], title=title)
     return fig
 
 
