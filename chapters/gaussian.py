@@ -226,7 +226,7 @@ def run(
         objective=losses.objective(objective, label_smoothing), initializer=init.Normal(init_std),
         callbacks=[
             plots.LiveFigure(out=out, show=show, film=film, frames=80 if film else 1),
-            Checkpoint(out / 'checkpoints', resume=resume), *callbacks,
+            *callbacks, Checkpoint(out / 'checkpoints', resume=resume),
         ],
     )  # fmt: skip
     with history.averaged():
