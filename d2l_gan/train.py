@@ -8,7 +8,6 @@ its fake part, so both players stand at ln 2 = 0.693 when neither can win.
 import contextlib
 import math
 import time
-import zlib
 
 from d2l_gan import devices, losses, static
 from d2l_gan.game import NUM_FIXED, PRIORS, Game, Noise, seeded
@@ -158,7 +157,7 @@ def train(
             adam, lr_D=lr_D, lr_G=lr_G, latent_dim=latent_dim, objective=objective.name,
             prior=prior if isinstance(prior, str) else getattr(prior, '__name__', repr(prior)),
             decay=decay, average=average, first=first, seed=seed, batch=list(X.shape),
-            num_epochs=num_epochs, data=_fingerprint(data),
+            num_epochs=num_epochs,
             label_smoothing=getattr(objective.loss_D, 'label_smoothing', 0),
         ),
     )  # fmt: skip
@@ -312,12 +311,6 @@ def _check_examples(name, X):
         raise ValueError(
             f'`{name}` is {values[tuple(bad)]} at {tuple(map(int, bad))}; it must be finite'
         )
-
-
-def _fingerprint(data):
-    """Return a short name for the content of `data`, so that another content is noticed."""
-    values = data.asnumpy() if hasattr(data, 'asnumpy') else numpy.asarray(data)
-    return f'{zlib.crc32(numpy.ascontiguousarray(values)):08x}'
 
 
 def _examples(batch):

@@ -440,15 +440,12 @@ def test_accuracy_is_counted_at_the_objectives_own_boundary():
     assert found[0][1] == pytest.approx(0.5, abs=0.05)
 
 
-def test_hyperparameters_tell_other_data_and_other_labels_apart():
+def test_hyperparameters_tell_other_labels_apart():
     found = []
 
     def keep(game):
         found.append(game.hyperparameters)
 
     play(1, callbacks=[keep])
-    play(1, callbacks=[keep], examples=72)
     play(1, callbacks=[keep], objective='label_smoothing')
-    assert found[0]['data'] != found[1]['data']
-    assert found[0]['data'] == found[2]['data']
-    assert [h['label_smoothing'] for h in found] == [0, 0, 0.1]
+    assert [h['label_smoothing'] for h in found] == [0, 0.1]
