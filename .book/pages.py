@@ -135,7 +135,10 @@ class Scores(SphinxDirective):
         for row, scores in rows.items():
             cells = []
             for key, _, better, form in columns:
-                values = _values(scores, key)
+                try:
+                    values = _values(scores, key)
+                except (KeyError, TypeError):
+                    raise self.error(f'{found[0]}: {row} has no score {key}') from None
                 seeds.add(len(values))
                 cell = format(statistics.median(values), form)
                 if better != '-':
