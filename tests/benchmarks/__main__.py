@@ -75,7 +75,6 @@ class Player:
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
             env=dict(os.environ, OMP_NUM_THREADS=str(threads), PYTHONPATH=str(ROOT)),
         )  # fmt: skip
-        self.answer()  # it has warmed up
 
     def answer(self):
         line = self.process.stdout.readline()
@@ -101,6 +100,8 @@ def race(system, forms, threads, torch, rounds, seconds):
         for form in forms:
             players[form] = Player(form, system, threads, torch)
             stack.callback(players[form].close)
+        for player in players.values():  # they have started side by side
+            player.answer()
         for n in range(rounds):
             order = forms[n % len(forms) :] + forms[: n % len(forms)]
             for form in order:
@@ -275,7 +276,7 @@ def main(rounds, seconds, systems):
     OUT.mkdir(parents=True, exist_ok=True)
     torch = pytorch()
     forms = [f for f in FORMS if torch or f not in ('eager', 'fused')] + ['multiply'] * bool(torch)
-    threads = sorted({1, len(os.sched_getaffinity(0))})
+    threads = sorted({1, os.cpu_count()})
     results = {'machine': machine(), 'rounds': rounds, 'systems': {}}
     for name in systems or SYSTEMS:
         for n in threads:
@@ -299,7 +300,11 @@ def main(rounds, seconds, systems):
     click.echo('\n' + text + '\n')
     for sentence, holds in results['targets'].items():
         click.echo(f'{"ok " if holds else "NOT"}  {sentence}')
-    readme = ROOT / 'README.md'
+    write_readme(text)
+
+
+def write_readme(text, readme=ROOT / 'README.md'):
+    """Put `text` between the two markers of the README, if it has them."""
     old = readme.read_text(encoding='utf-8')
     between = re.compile(r'(<!-- bench -->\n).*?(<!-- /bench -->)', re.DOTALL)
     new = between.sub(lambda found: found[1] + text + '\n' + found[2], old)

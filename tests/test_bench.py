@@ -1,0 +1,61 @@
+"""What `make bench` computes from its measurements."""
+
+from tests.benchmarks import __main__ as bench
+from tests.benchmarks.systems import SYSTEMS, multiply_adds
+
+import pytest
+
+
+def race(**us):
+    return {form: {'us': [t, 2 * t, 4 * t], 'memory': 100.0} for form, t in us.items()}
+
+
+@pytest.fixture
+def results():
+    played = race(textbook=120, updates=60, static=10, eager=40, fused=30, multiply=5)
+    systems = {name: {'1': played, '2': played} for name in SYSTEMS}
+    parts = {'command': 6.5, 'imports': 2.0, 'training': 1.5, 'figures': 3.0}
+    return {'machine': 'a machine', 'rounds': 3, 'memory': 'gaussian 1.00', 'systems': systems,
+            'chapter': parts}  # fmt: skip
+
+
+def test_multiply_adds_of_the_smallest_game():
+    # G: 2x2. D: 2x5 + 5x3 + 3x1 = 28, of which 18 behind the first layer. Twice: real and fake.
+    step_D, step_G = 2 * (28 + 28 + 18), 28 + 28 + 4
+    assert multiply_adds(SYSTEMS['gaussian']) == 8 * (4 + step_D + step_G)
+
+
+def test_ratios_are_taken_within_rounds():
+    played = {'a': {'us': [10, 300, 40]}, 'b': {'us': [5, 100, 20]}}
+    assert bench.ratio(played, 'a', 'b') == 2
+
+
+def test_table_and_page(results):
+    row = next(line for line in bench.table(results).splitlines() if 'gaussian, 1' in line)
+    assert '240 (12.0×)' in row
+    assert '| 20 |' in row
+    assert '6.5 s' in bench.page(results)
+
+
+def test_targets(results):
+    verdicts = dict(bench.check(results))
+    assert verdicts['gaussian: 12.0 times as fast as textbook, wanted 12']
+    assert all(verdicts[s] for s in verdicts if 'chapter' in s or 'memory' in s)
+    one = results['systems']['gaussian']['1']
+    one['textbook'] = race(textbook=119)['textbook']
+    assert not dict(bench.check(results))['gaussian: 11.9 times as fast as textbook, wanted 12']
+
+
+def test_readme_is_written_between_its_markers(tmp_path):
+    readme = tmp_path / 'README.md'
+    readme.write_text('a\n<!-- bench -->\nold\n<!-- /bench -->\nb\n', encoding='utf-8')
+    bench.write_readme('new', readme)
+    bench.write_readme('newer', readme)
+    assert readme.read_text() == 'a\n<!-- bench -->\nnewer\n<!-- /bench -->\nb\n'
+
+
+def test_growth_is_drawn(tmp_path):
+    rates = {'updates': 1e3, 'static': 1e4, 'eager': 2e3, 'fused': 3e3}
+    found = {'batch_size': {8: rates, 32: rates}, 'hidden': {64: rates, 128: rates}}
+    bench.draw(found, tmp_path / 'growth.png')
+    assert (tmp_path / 'growth.png').stat().st_size > 1000
