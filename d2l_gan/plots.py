@@ -196,8 +196,8 @@ class LiveFigure:
 
             form = 'epoch {n_fmt}/{total_fmt} |{bar}| {elapsed}<{remaining}{postfix}'
             wide = os.get_terminal_size(sys.stderr.fileno()).columns > 0  # some say 0: unknown
-            width = {'dynamic_ncols': True} if wide else {'ncols': 80}
-            self.bar = tqdm(total=n, initial=game.epoch, bar_format=form, **width)
+            size = {'dynamic_ncols': True} if wide else {'ncols': 80, 'nrows': 24}
+            self.bar = tqdm(total=n, initial=game.epoch, bar_format=form, **size)
         if self.reel and game.epoch in self.scheduled and not self._frame(game.epoch).exists():
             self._picture(game)  # killed after the checkpoint, before the picture
 

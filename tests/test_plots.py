@@ -165,11 +165,16 @@ def test_files_and_the_closing_line(tmp_path, capsys):
     assert b'matplotlib' not in made[next(p for p in made if p.name == 'training.png')]
 
 
-def test_the_film_of_the_gaussian_chapter_is_small_and_cheap(tmp_path):
-    game, figure, open_before = Game(20), plots.LiveFigure(out=tmp_path), pyplot.get_fignums()
-    start = time.process_time()
-    game.play(figure).end(game)
-    assert time.process_time() - start < 2
+@pytest.mark.slow  # alone and without coverage, or the time would be another's
+def test_pictures_and_film_of_20_epochs_take_at_most_2_s(tmp_path):
+    seconds = []
+    for _ in range(3):
+        game, figure, open_before = Game(20), plots.LiveFigure(out=tmp_path), pyplot.get_fignums()
+        start = time.process_time()
+        game.play(figure).end(game)
+        seconds.append(time.process_time() - start)
+    print(f'{min(seconds):.2f} s')
+    assert min(seconds) < 2
     assert (tmp_path / 'training.gif').stat().st_size < 300_000
     assert pyplot.get_fignums() == open_before
     assert figure.animator is None
@@ -272,6 +277,50 @@ def test_what_a_reader_draws_comes_instead_and_leaves_no_trace(tmp_path):
     assert len(game.play(plots.LiveFigure(out=tmp_path)).animator.axes) == 1
 
 
+def test_a_notebook_shows_one_figure_and_prints_below_it(monkeypatch, capsys):
+    display = pytest.importorskip('IPython.display')
+    shown = []
+
+    class Handle:
+        def update(self, fig):
+            shown.append(fig._repr_png_())
+
+    def first(fig, display_id=None):
+        Handle().update(fig)
+        return Handle()
+
+    monkeypatch.setattr(plots, 'in_notebook', lambda: True)
+    monkeypatch.setattr(display, 'display', first)
+    game = Game(3)
+    game.play(plots.LiveFigure()).end(game)
+    assert len(set(shown)) == len(shown) == 3
+    plots.tell('a later print')
+    plots.show(plots.view_samples(DIGITS))
+    assert len(shown) == 4
+    out, err = capsys.readouterr()
+    assert re.fullmatch(CLOSING.pattern + 'a later print\n', out)
+    assert err == ''
+
+
+def test_what_is_told_stands_above_the_bar(monkeypatch):
+    class Terminal(io.StringIO):
+        isatty = lambda self: True
+        fileno = lambda self: 2
+
+    monkeypatch.setattr(os, 'get_terminal_size', lambda *_: os.terminal_size((0, 0)))
+    monkeypatch.setattr(sys, 'stderr', Terminal())
+    game = Game(2)
+    figure = game.play(plots.LiveFigure(), 1)
+    plots.tell('the samples look alike')
+    game.next()
+    figure(game)
+    figure.end(game)
+    above, below = sys.stderr.getvalue().split('the samples look alike\n')
+    assert 'epoch 0/2' in above
+    assert re.search(r'\r +\r$', above)  # the bar was wiped first
+    assert 'epoch 2/2' in below.split('\r')[-1]
+
+
 def test_a_window_where_there_is_a_display_and_a_sentence_where_not(monkeypatch, capsys):
     monkeypatch.setattr(pyplot, 'figure', lambda **options: 1 / 0)
     game = Game(2)
@@ -335,7 +384,7 @@ def test_a_pipe_gets_plain_lines():
 @pytest.mark.parametrize('columns', [0, 60])
 def test_a_terminal_gets_one_bar_and_the_closing_line(columns):
     ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack('HHHH', 24, columns, 0, 0))
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack('HHHH', columns // 2, columns, 0, 0))
     process = subprocess.Popen(
         [sys.executable, '-c', BAR], stdout=subprocess.PIPE, stderr=theirs, encoding='utf-8'
     )
