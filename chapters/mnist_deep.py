@@ -2,9 +2,10 @@
 r"""
 # Three layers, and a cure
 
-Give both players one hidden layer more, and nothing works any more. The discriminator wins within an epoch,
-and the generator draws the same black and white noise for ever. It happens to everyone who trains GANs, so
-this chapter lets it happen, looks for the cause, and cures it one change at a time.
+Give both players one hidden layer more, and nothing works any more. The discriminator wins within
+an epoch, and the generator draws the same black and white noise for ever. It happens to everyone
+who trains GANs, so this chapter lets it happen, looks for the cause, and cures it one change at a
+time.
 """
 
 # %%
@@ -24,17 +25,19 @@ npx.set_np()
 r"""
 ## Why a game at all?
 
-There is an older way to make digits: an *autoencoder*. One network squeezes an image into a short code,
-another, the *decoder*, makes an image of the code again, and both minimise the mean squared error of the
-pixels. Feed the decoder random codes, and it draws. But it draws fog. Where a code leaves open whether a stroke goes a
-pixel further left or right, the least squared error is made by the *mean* of the two, a stroke that is
-grey and twice as wide. No digit looks like that; but nobody asked for a digit, only for a small error at each
-pixel. A discriminator asks the other question: could this, as a whole, have been real?
+There is an older way to make digits: an *autoencoder*. One network squeezes an image into a short
+code, another, the *decoder*, makes an image of the code again, and both minimise the mean squared
+error of the pixels. Feed the decoder random codes, and it draws. But it draws fog. Where a code
+leaves open whether a stroke goes a pixel further left or right, the least squared error is made by
+the *mean* of the two, a stroke that is grey and twice as wide. No digit looks like that; but nobody
+asked for a digit, only for a small error at each pixel. A discriminator asks the other question:
+could this, as a whole, have been real?
 
 ## Two networks, a layer deeper
 
-Images keep their form this time, 28 × 28 pixels and one channel, in $[0, 1]$. The discriminator flattens them, the
-generator ends by folding its 784 numbers back. `dropout` is for the cure; the original has none.
+Images keep their form this time, 28 × 28 pixels and one channel, in $[0, 1]$. The discriminator
+flattens them, the generator ends by folding its 784 numbers back. `dropout` is for the cure; the
+original has none.
 """
 
 
@@ -62,20 +65,21 @@ def networks(dropout=0.0):
 r"""
 ## Accuracy
 
-The discriminator is a classifier, so it has an accuracy: the share of real and fake digits that it tells apart, with
-the logit 0 as the border. `history.accuracy_D` keeps it, as measured on each batch just before the step. At the
-balance it is one half. Near 1, D has won.
+The discriminator is a classifier, so it has an accuracy: the share of real and fake digits that it
+tells apart, with the logit 0 as the border. `history.accuracy_D` keeps it, as measured on each
+batch just before the step. At the balance it is one half. Near 1, D has won.
 
 The tutorial that this follows, in Keras, stacks both networks and *freezes* the discriminator
-(`trainable = False`) while the generator learns, and one forgotten flag ruins it. Here there is nothing to freeze: each
-trainer knows its own parameters only, and `update_G` steps with the generator's. The compiled form does not even
-compute the gradient of $D$'s weights in that step.
+(`trainable = False`) while the generator learns, and one forgotten flag ruins it. Here there is
+nothing to freeze: each trainer knows its own parameters only, and `update_G` steps with the
+generator's. The compiled form does not even compute the gradient of $D$'s weights in that step.
 
 ## Training
 
-One function, two sets of keywords. `SOURCE` has the original's: 10,000 steps with batches of 32 digits,
-drawn *with replacement*, Adam's default rate of $0.001$ and its default memory. An epoch is 1,000 steps here, the distance
-between two of the original's pictures. The defaults of `run` are what the cure, below, arrives at.
+One function, two sets of keywords. `SOURCE` has the original's: 10,000 steps with batches of 32
+digits, drawn *with replacement*, Adam's default rate of $0.001$ and its default memory. An epoch is
+1,000 steps here, the distance between two of the original's pictures. The defaults of `run` are
+what the cure, below, arrives at.
 """
 
 # %%
@@ -154,9 +158,9 @@ def show_accuracy(history):
 r"""
 ## The truth about the original
 
-Run it with `SOURCE` and look. Before the first epoch of 1,000 steps is over, the accuracy is near 100 %. From then on $D$'s loss is
-$0.000$, the generator's rises past 10, and all samples are the same noise. After five such epochs the callback that watches for a
-collapse says so, too.
+Run it with `SOURCE` and look. Before the first epoch of 1,000 steps is over, the accuracy is near
+100 %. From then on $D$'s loss is $0.000$, the generator's rises past 10, and all samples are the
+same noise. After five such epochs the callback that watches for a collapse says so, too.
 """
 
 # %%
@@ -168,10 +172,11 @@ if __name__ == '__main__':
 r"""
 ## What went wrong?
 
-"$D$ is too good, so its gradient vanishes," one reads. Does it? The generator's loss is $-\log \sigma(o)$, and its slope,
-$-(1 - \sigma(o))$, is $-1$ when $D$ is sure that a digit is fake: the steepest that it can be. The non-saturating loss has
-done its duty. So let us follow the gradient further back. It goes through $D$ to each pixel, and on through the sigmoid $p = \sigma(a)$
-that made the pixel, which hands on $p (1 - p)$ of it.
+"$D$ is too good, so its gradient vanishes," one reads. Does it? The generator's loss is $-\log
+\sigma(o)$, and its slope, $-(1 - \sigma(o))$, is $-1$ when $D$ is sure that a digit is fake: the
+steepest that it can be. The non-saturating loss has done its duty. So let us follow the gradient
+further back. It goes through $D$ to each pixel, and on through the sigmoid $p = \sigma(a)$ that
+made the pixel, which hands on $p (1 - p)$ of it.
 """
 
 
@@ -202,32 +207,28 @@ if __name__ == '__main__':
 
 # %% [markdown]
 r"""
-The slope is 1, as it should be. But about a thousandth of the gradient gets past the pixels, and the samples differ by less than
-a thousandth of what digits do: all noise leads to one image. It takes the original 100 steps to get there. While $D$ is winning,
-the gradient pushes in much the same direction at every step. Adam, whose steps have the same size however small the gradient is,
-adds them up, and with its long memory it does not stop where it should: the numbers $a$ behind the pixels, around 1 at the start, are around
-14 after 100 steps, where the slope of the sigmoid is a millionth. (Real digits have pixels of 0 and 1, too, 87 % of them. To be
-black or white is no fault in a pixel. To have become so before the generator knew which, is.)
+The slope is 1, as it should be. But about a thousandth of the gradient gets past the pixels, and
+the samples differ by less than a thousandth of what digits do: all noise leads to one image. It
+takes the original 100 steps to get there. While $D$ is winning, the gradient pushes in much the
+same direction at every step. Adam, whose steps have the same size however small the gradient is,
+adds them up, and with its long memory it does not stop where it should: the numbers $a$ behind the
+pixels, around 1 at the start, are around 14 after 100 steps, where the slope of the sigmoid is a
+millionth. (Real digits have pixels of 0 and 1, too, 87 % of them. To be black or white is no fault
+in a pixel. To have become so before the generator knew which, is.)
 
-So the cause is not that $D$ wins, but how far $G$ runs while it is losing.
-
-Nearly all of them are stuck, and all samples are one and the same image. This is what has happened: in the first steps $D$ finds out
-that real digits have hardly any ink, or some such thing, and is soon sure; the gradient keeps pushing $G$'s weights the same way; Adam, with its long
-memory and its steps of fixed size $0.001$, obeys, and carries the pixels far into the flat ends of the sigmoid. By the time that $D$'s surface turns, no slope is left
-that could bring them back. The cause is not that $D$ wins, but how *fast and far* $G$ runs while it loses.
+So two things come together: $D$ wins at once, and $G$ runs as far as it can while it is losing.
 
 ## One change at a time
 
-The cure has two sides: let $G$ turn back sooner, and let $D$ win less.
+The cure has two sides, too: let $G$ turn back sooner, and let $D$ win less.
 
 - **A shorter memory for Adam**, `beta1=0.5`, as in the chapter before.
-- **Dropout in $D$.** Each of its hidden units is off with probability one half in each step. $D$ cannot rest its case on a few of
-  them, and its verdicts become softer and less alike from step to step.
+- **Dropout in $D$.** Each of its hidden units is off with probability one half in each step. $D$
+  cannot rest its case on a few of them, and its verdicts become softer and less alike from step to
+  step.
 - **One-sided label smoothing**, as in the chapter before: $D$ is not asked to be surer than 90 %.
-- **Rates**: $D$ at half the original's, $G$ at twice, so that now $G$ is the quicker one.
+- **Rates**: $D$ at half the original's and $G$ at twice: now $G$ is the quicker one.
 - **The running average**, and batches of 100 in place of 32.
-
-CURETABLE
 """
 
 # %%
@@ -241,7 +242,8 @@ r"""
 
 - More layers make a stronger opponent, not a better teacher.
 - A loss of 0 with an accuracy of 100 % is not convergence. It is the end of the game.
-- When $G$ stands still, follow the gradient: loss, logit, pixel, unit. Here it was lost in saturated pixels.
+- When $G$ stands still, follow the gradient: loss, logit, pixel, unit. Here it was lost in
+  saturated pixels.
 - Change one thing at a time, and measure.
 
 ## Exercises
@@ -250,7 +252,8 @@ r"""
 
    <details><summary>Solution</summary>
 
-   It computes a gradient for $D$'s weights on the way, but only `trainer_G` takes a step, and it knows only $G$'s.
+   It computes a gradient for $D$'s weights on the way, but only `trainer_G` takes a step, and it
+   knows only $G$'s.
 
    ```python
    from d2l_gan.train import update_G
@@ -277,8 +280,9 @@ r"""
 
    <details><summary>Solution</summary>
 
-   $-\ln p = 19$, so it gives them a probability of $e^{-19}$, six in a billion, of being real. This is what the
-   sigmoid rounds to 0 in programs that take the logarithm afterwards; here the loss is made of logits.
+   $-\ln p = 19$, so it gives them a probability of $e^{-19}$, six in a billion, of being real. This
+   is what the sigmoid rounds to 0 in programs that take the logarithm afterwards; here the loss is
+   made of logits.
 
    ```python
    o = np.array([-19.0])
@@ -289,12 +293,13 @@ r"""
 
    </details>
 
-3. In 10,000 batches of 32, drawn with replacement, how many of the 50,000 digits are never seen? And in
-   the first 50,000 draws?
+3. In 10,000 batches of 32, drawn with replacement, how many of the 50,000 digits are never seen?
+   And in the first 50,000 draws?
 
    <details><summary>Solution</summary>
 
-   $(1 - 1/n)^{k} \approx e^{-k/n}$: $e^{-6.4} = 0.17\,\%$, and $e^{-1} = 37\,\%$, where a shuffled pass would have missed none.
+   $(1 - 1/n)^{k} \approx e^{-k/n}$: $e^{-6.4} = 0.17\,\%$, and $e^{-1} = 37\,\%$, where a shuffled
+   pass would have missed none.
 
    ```python
    import numpy
@@ -311,8 +316,9 @@ r"""
 
    <details><summary>Solution</summary>
 
-   Their mean: the derivative of $\sum_i (x - x_i)^2$ is 0 there. It is what a decoder draws whose code says nothing:
-   fog, with hardly a pixel that is really ink, though every real digit has dozens.
+   Their mean: the derivative of $\sum_i (x - x_i)^2$ is 0 there. It is what a decoder draws whose
+   code says nothing: fog, with hardly a pixel that is really ink, though every real digit has
+   dozens.
 
    ```python
    from d2l_gan import data
@@ -325,12 +331,13 @@ r"""
 
    </details>
 
-5. Take dropout away from the cure, or the smoothing. (This takes minutes; here is a short form of it, on few digits.)
+5. Take dropout away from the cure, or the smoothing. (This takes minutes; here is a short form of
+   it, on few digits.)
 
    <details><summary>Solution</summary>
 
-   The table above has the answers for the full training. In the short form one sees at least what dropout does to
-   $D$: it becomes less sure.
+   The table above has the answers for the full training. In the short form one sees at least what
+   dropout does to $D$: it becomes less sure.
 
    ```python
    quick = {'num_examples': 512, 'num_epochs': 1, 'steps': 40, 'score': False, 'out': out}

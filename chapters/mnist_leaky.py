@@ -2,9 +2,9 @@
 r"""
 # Leaky units and softer labels
 
-Four changes to the digits of the last chapter, each with a reason: leaky ReLUs, pixels between
-$-1$ and $1$ made by a tanh, a softer label for real digits, and a higher learning rate. They were
-the folklore of small GANs when they came up, and most of them still are.
+Four changes to the digits of the last chapter, each with a reason: leaky ReLUs, pixels between $-1$
+and $1$ made by a tanh, a softer label for real digits, and a higher learning rate. They were the
+folklore of small GANs when they came up, and most of them still are.
 
 They also come with something that every project needs sooner or later: the generator is saved by
 itself, and a second program, which knows nothing of the training, draws new digits with it.
@@ -28,9 +28,9 @@ r"""
 ## Leaky units
 
 A ReLU answers every negative sum with 0, and its slope there is 0, too: through a unit that is off,
-nothing is learned. In a classifier this costs little, since other examples turn the unit on. Here it
-costs more: *all* that the generator ever learns comes through the discriminator's units, backwards,
-and a unit that is off for a sample tells the generator nothing about it. A *leaky* ReLU,
+nothing is learned. In a classifier this costs little, since other examples turn the unit on. Here
+it costs more: *all* that the generator ever learns comes through the discriminator's units,
+backwards, and a unit that is off for a sample tells the generator nothing about it. A *leaky* ReLU,
 
 $$\max(x, 0.01\,x),$$
 
@@ -38,15 +38,15 @@ lets a hundredth of the gradient pass instead of none.
 
 ## Pixels from −1 to 1
 
-The generator now ends in a tanh, so the real digits are scaled to match it, $x \mapsto 2x - 1$: paper
-is $-1$ and ink is $1$. For the generator that is not much of a change, since
-$\tanh(a) = 2\sigma(2a) - 1$: the same curve, twice as steep. The *discriminator* gains. The gradient of
-a weight in its first layer is the pixel times something. With paper at 0, most pixels of most digits
+The generator now ends in a tanh, so the real digits are scaled to match it, $x \mapsto 2x - 1$:
+paper is $-1$ and ink is $1$. For the generator that is not much of a change, since $\tanh(a) =
+2\sigma(2a) - 1$: the same curve, twice as steep. The *discriminator* gains. The gradient of a
+weight in its first layer is the pixel times something. With paper at 0, most pixels of most digits
 contribute nothing to it: $D$ learns from ink only. At $-1$ and $1$, it learns from every pixel.
 
 Now there are two scales, and that is a trap: whatever looks at samples must know which one it gets.
-Here, pictures, files and scores have pixels in $[0, 1]$ without exception; `(x + 1) / 2` brings them
-there.
+Here, pictures, files and scores have pixels in $[0, 1]$ without exception; `(x + 1) / 2` brings
+them there.
 """
 
 
@@ -72,38 +72,39 @@ def networks():
 r"""
 ## One-sided label smoothing
 
-Tell the discriminator that a real digit is real with the label $1 - s = 0.9$ instead of 1. The loss of
-a real digit, $-0.9 \log \sigma(o) - 0.1 \log(1 - \sigma(o))$, is then lowest at $\sigma(o) = 0.9$, that
-is at the logit $o = \ln 9 = 2.2$, and rises beyond: overconfidence is punished, and the logits of a
-$D$ that is winning no longer run away.
+Tell the discriminator that a real digit is real with the label $1 - s = 0.9$ instead of 1. The loss
+of a real digit, $-0.9 \log \sigma(o) - 0.1 \log(1 - \sigma(o))$, is then lowest at $\sigma(o) =
+0.9$, that is at the logit $o = \ln 9 = 2.2$, and rises beyond: overconfidence is punished, and the
+logits of a $D$ that is winning no longer run away.
 
-Why only the real side? Suppose fake digits got the label $t$ instead of 0. Wherever real digits have
-the density $p$ and generated ones $q$, the best discriminator would answer
+Why only the real side? Suppose fake digits got the label $t$ instead of 0. Wherever real digits
+have the density $p$ and generated ones $q$, the best discriminator would answer
 
 $$\sigma(D(\mathbf{x})) = \frac{(1 - s)\, p + t\, q}{p + q}.$$
 
-With $t = 0$ this is the answer of before, times $0.9$. With $t > 0$, the *generator's own* density is
-in the numerator. Where it draws something that is no digit at all, $p = 0$, the answer is $t$, whatever
-$q$ is: a flat plateau, no slope to lead the bad samples away. And the generator's label stays at 1, too: a label
-of $0.9$ would ask it to be less convincing. (Salimans et al., 2016. Texts disagree about what is called
-"smooth", the $0.1$ that is taken away or the $0.9$ that is left. Here, `label_smoothing` is what is taken
-away.)
+With $t = 0$ this is the answer of before, times $0.9$. With $t > 0$, the *generator's own* density
+is in the numerator. Where it draws something that is no digit at all, $p = 0$, the answer is $t$,
+whatever $q$ is: a flat plateau, no slope to lead the bad samples away. And the generator's label
+stays at 1, too: a label of $0.9$ would ask it to be less convincing. (Salimans et al., 2016. Texts
+disagree about what is called "smooth", the $0.1$ that is taken away or the $0.9$ that is left.
+Here, `label_smoothing` is what is taken away.)
 
-Where is the balance now? At $p = q$ the answer is $0.45$, not $0.5$. So $D$'s loss, halved as in the book,
-is $-\frac12 (0.9 \ln 0.45 + 0.1 \ln 0.55 + \ln 0.55) = 0.688$, and the generator's is
+Where is the balance now? At $p = q$ the answer is $0.45$, not $0.5$. So $D$'s loss, halved as in
+the book, is $-\frac12 (0.9 \ln 0.45 + 0.1 \ln 0.55 + \ln 0.55) = 0.688$, and the generator's is
 $-\ln 0.45 = 0.799$. Nor can $D$ get down to 0: the least it can reach is $0.163$.
 
 ## Training
 
-A rate of $0.002$ for both and batches of 100, as in the tutorial that this follows, which trained for 100 epochs. A
-fifth change of ours makes 25 enough: **a shorter memory for Adam**, `beta1=0.5` in place of $0.9$. Adam follows a mean
-of about the last $1 / (1 - \beta_1)$ gradients. In a game, the gradients of ten steps ago answer an opponent who has moved
-on since; a mean of two is nearer to the present (Radford et al., 2016). And `decay` lets both rates fall to 0 on the way, so that
-the players come to rest.
+A rate of $0.002$ for both and batches of 100, as in the tutorial that this follows, which trained
+for 100 epochs. A fifth change of ours makes 25 enough: **a shorter memory for Adam**, `beta1=0.5`
+in place of $0.9$. Adam follows a mean of about the last $1 / (1 - \beta_1)$ gradients. In a game,
+the gradients of ten steps ago answer an opponent who has moved on since; a mean of two is nearer to
+the present (Radford et al., 2016). And `decay` lets both rates fall to 0 on the way, so that the
+players come to rest.
 
-After each epoch the generator is saved by itself: `generators/generator-000001`, and so on, the newest
-three. That is all that drawing needs. The discriminator, the moments of Adam and the counters, all that
-is needed to go on *training*, are in `checkpoints`.
+After each epoch the generator is saved by itself: `generators/generator-000001`, and so on, the
+newest three. That is all that drawing needs. The discriminator, the moments of Adam and the
+counters, all that is needed to go on *training*, are in `checkpoints`.
 """
 
 
@@ -168,11 +169,12 @@ if __name__ == '__main__':
 r"""
 ## Sixteen new digits
 
-In a fresh program, all this is gone; what is left is a file. `python -m chapters mnist_leaky --sample 16`
-finds the newest generator, draws 16 digits that nobody has seen before, and writes them as a picture and as
-`samples.npz`, in which `images` is an array of 16 × 28 × 28 numbers in $[0, 1]$. It takes any number, and
-another `--seed` draws others. (Many programs of this kind pickle their samples. An unpickled file can run any code it
-likes on the reader's machine; an array in an `.npz` is only an array.)
+In a fresh program, all this is gone; what is left is a file. `python -m chapters mnist_leaky
+--sample 16` finds the newest generator, draws 16 digits that nobody has seen before, and writes
+them as a picture and as `samples.npz`, in which `images` is an array of 16 × 28 × 28 numbers in
+$[0, 1]$. It takes any number, and another `--seed` draws others. (Many programs of this kind pickle
+their samples. An unpickled file can run any code it likes on the reader's machine; an array in an
+`.npz` is only an array.)
 """
 
 
@@ -189,7 +191,8 @@ r"""
   through the discriminator.
 - A tanh is a sigmoid on another scale. What changes is what the discriminator sees: paper at $-1$
   teaches it, paper at 0 does not.
-- Smooth $D$'s label for real digits, and nothing else. The balance moves to $0.688$ for $D$ and $0.799$ for $G$.
+- Smooth $D$'s label for real digits, and nothing else. The balance moves to $0.688$ for $D$ and
+  $0.799$ for $G$.
 - Save the generator alone to draw with it, and everything to go on training.
 
 ## Exercises
@@ -199,8 +202,9 @@ r"""
 
    <details><summary>Solution</summary>
 
-   $2\sigma(2a) - 1 = \frac{2}{1 + e^{-2a}} - 1 = \frac{1 - e^{-2a}}{1 + e^{-2a}} = \tanh(a)$. So twice the weights
-   of the last layer and a sigmoid draw the same digits: it is a matter of scale alone.
+   $2\sigma(2a) - 1 = \frac{2}{1 + e^{-2a}} - 1 = \frac{1 - e^{-2a}}{1 + e^{-2a}} = \tanh(a)$. So
+   twice the weights of the last layer and a sigmoid draw the same digits: it is a matter of scale
+   alone.
 
    ```python
    from mxnet import np
@@ -215,9 +219,10 @@ r"""
 
    <details><summary>Solution</summary>
 
-   On fake digits it can come as near to 0 as it likes, with a logit far below 0. On real ones the best is
-   $\sigma(o) = 0.9$, where the loss is the entropy of the label, $-0.9 \ln 0.9 - 0.1 \ln 0.1 = 0.325$. Half the
-   sum is $0.163$. A curve of $D$'s loss that settles there is a $D$ that has won.
+   On fake digits it can come as near to 0 as it likes, with a logit far below 0. On real ones the
+   best is $\sigma(o) = 0.9$, where the loss is the entropy of the label, $-0.9 \ln 0.9 - 0.1 \ln
+   0.1 = 0.325$. Half the sum is $0.163$. A curve of $D$'s loss that settles there is a $D$ that has
+   won.
 
    ```python
    from mxnet import np
@@ -236,8 +241,9 @@ r"""
 
    <details><summary>Solution</summary>
 
-   With $p = 0$ the formula gives $0.1$, whatever $q$ is. With one-sided smoothing it gives 0: there, $D$ keeps
-   lowering its logit, and the generator feels a slope away from that place. Minimise the expected loss to see it:
+   With $p = 0$ the formula gives $0.1$, whatever $q$ is. With one-sided smoothing it gives 0:
+   there, $D$ keeps lowering its logit, and the generator feels a slope away from that place.
+   Minimise the expected loss to see it:
 
    ```python
    from mxnet import np
@@ -259,13 +265,14 @@ r"""
 
    </details>
 
-4. Walk from one digit to another: draw with noise on the straight line between two noises. Are there jumps?
+4. Walk from one digit to another: draw with noise on the straight line between two noises. Are
+   there jumps?
 
    <details><summary>Solution</summary>
 
    No. $G$ is a continuous function, so nearby noises give nearby images. That is a property of the
-   network and not of its training (here it has hardly had any), and it is also why the walk must cross something
-   that is neither a 3 nor an 8.
+   network and not of its training (here it has hardly had any), and it is also why the walk must
+   cross something that is neither a 3 nor an 8.
 
    ```python
    from d2l_gan.checkpoint import latest_generator
@@ -282,13 +289,13 @@ r"""
 
    </details>
 
-5. Forget the scale: give `networks` real digits in $[0, 1]$ while $G$ draws in $(-1, 1)$. By which single pixel can
-   $D$ tell them apart?
+5. Forget the scale: give `networks` real digits in $[0, 1]$ while $G$ draws in $(-1, 1)$. By which
+   single pixel can $D$ tell them apart?
 
    <details><summary>Solution</summary>
 
-   By any in the corner. It is 0 in every real digit, and a new generator puts it below 0 half of the
-   time; later it can only learn to hold it at exactly 0, in the steepest part of the tanh.
+   By any in the corner. It is 0 in every real digit, and a new generator puts it below 0 half of
+   the time; later it can only learn to hold it at exactly 0, in the steepest part of the tanh.
 
    ```python
    from d2l_gan import data

@@ -5,11 +5,11 @@ r"""
 From points in the plane to handwritten digits: the game stays the same, and so does its code. What
 changes is the data, and with it the two networks.
 
-MNIST has images of 28 × 28 pixels. To a network that is a point with 784 coordinates, and the digits
-that people write fill a tiny, folded part of that space: pick 784 pixels at random and you will wait
-forever for a 7. There is no formula for the density of digits, and nobody can say what the right
-covariance would be. That is where a GAN earns its keep: it needs no density, only examples and an
-opponent.
+MNIST has images of 28 × 28 pixels. To a network that is a point with 784 coordinates, and the
+digits that people write fill a tiny, folded part of that space: pick 784 pixels at random and you
+will wait forever for a 7. There is no formula for the density of digits, and nobody can say what
+the right covariance would be. That is where a GAN earns its keep: it needs no density, only
+examples and an opponent.
 
 The networks are the smallest that draw anything, one hidden layer for each player, as in the first
 MNIST GANs that people wrote with TensorFlow. The next two chapters change a few things at a time.
@@ -32,9 +32,10 @@ npx.set_np()
 r"""
 ## Real digits
 
-The 60,000 images that MNIST gives for training are cut in two: the first 50,000 are what the game is
-played with, the last 10,000 are kept to choose things by. The 10,000 test images are for the verdict
-at the end, and nothing ever trains on them. Pixels are scaled to $[0, 1]$: 0 is paper, 1 is ink.
+The 60,000 images that MNIST gives for training are cut in two: the first 50,000 are what the game
+is played with, the last 10,000 are kept to choose things by. The 10,000 test images are for the
+verdict at the end, and nothing ever trains on them. Pixels are scaled to $[0, 1]$: 0 is paper, 1 is
+ink.
 """
 
 
@@ -79,15 +80,15 @@ def networks():
 r"""
 ### How large should the first weights be?
 
-A unit adds up $n$ inputs, so with independent weights of variance $\sigma^2$ its mean square is
-$n \sigma^2$ times that of an input; the ReLU then sets half of that to zero. What goes in comes out
+A unit adds up $n$ inputs, so with independent weights of variance $\sigma^2$ its mean square is $n
+\sigma^2$ times that of an input; the ReLU then sets half of that to zero. What goes in comes out
 equally large if $\frac12 n \sigma^2 = 1$, that is
 
 $$\sigma = \sqrt{2 / n}, \qquad n \text{ inputs},$$
 
 which is the initialisation of He et al. (2015). It matters more here than in the last chapter: with
-the book's $0.02$ and 100 inputs between $-1$ and $1$, a feature would be about $0.1$, all pixels would
-start near $0.5$, and so would the discriminator's first impression of everything.
+the book's $0.02$ and 100 inputs between $-1$ and $1$, a feature would be about $0.1$, all pixels
+would start near $0.5$, and so would the discriminator's first impression of everything.
 """
 
 
@@ -101,35 +102,36 @@ def weights():
 r"""
 ## The same game
 
-The noise is uniform on $(-1, 1)$ this time. It hardly matters: the first layer bends any simple noise
-into what it needs. The losses are
+The noise is uniform on $(-1, 1)$ this time; the first layer makes of it what the second needs. The
+losses are
 
 $$L_D = -\operatorname{mean}\bigl(\log \sigma(D(\mathbf{x})) + \log(1 - \sigma(D(G(\mathbf{z}))))\bigr),
 \qquad L_G = -\operatorname{mean} \log \sigma(D(G(\mathbf{z}))),$$
 
-the non-saturating pair. Written like this, $L_D$ is a *sum* of two cross-entropies, while the book takes
-their mean; we report the mean, so both players balance at $0.693$. For training it makes no
+the non-saturating pair. Written like this, $L_D$ is a *sum* of two cross-entropies, while the book
+takes their mean; we report the mean, so both players balance at $0.693$. For training it makes no
 difference: Adam divides the gradient by its own running size, so a loss that is twice as large
 takes the same steps.
 
-**Where is 'saturation' in this?** In two places that must not be confused. The minimax loss saturates
-where $D$ is sure that a sample is fake, and that is why we do not use it. And a *pixel* saturates: the
-slope of the sigmoid at the generator's output is $p (1 - p)$, nothing for a pixel that is firmly 0
-or 1. Most pixels of a digit are firmly 0, so that is where they end; but a generator that throws its
-pixels there in the first steps, before it knows which, can hardly get them back. The third chapter
-on digits will show it happen.
+**Where is 'saturation' in this?** In two places that must not be confused. The minimax loss
+saturates where $D$ is sure that a sample is fake, and that is why we do not use it. And a *pixel*
+saturates: the slope of the sigmoid at the generator's output is $p (1 - p)$, nothing for a pixel
+that is firmly 0 or 1. Most pixels of a digit are firmly 0, so that is where they end; but a
+generator that throws its pixels there in the first steps, before it knows which, can hardly get
+them back. The third chapter on digits will show it happen.
 
 ## Training
 
 Adam with its default rate $0.001$ for both, batches of 128, one step for $D$ and one for $G$. The
-tutorial that this follows allowed for a million steps, 2,558 epochs. Most of what they bring comes in the first
-100 epochs, so that is where we stop.
+tutorial that this follows allowed for a million steps, 2,558 epochs. We stop after 100, some 39,000
+steps and a few minutes.
 
-One thing is added, and it costs next to nothing: **a running average of the generator's weights**. The players of a
-game do not come to rest. They circle around the balance, and each step of $G$ answers the latest move of $D$. The
-mean of many moments is nearer to the centre of that circle than any one of them (Yazıcı et al., 2019). Early on it
-is a mean over the last tenth of the training, later over some 10,000 steps. The game never sees it: only the pictures, the
-saved generator and the score do.
+One thing is added, and it costs next to nothing: **a running average of the generator's weights**.
+The players of a game do not come to rest. They circle around the balance, and each step of $G$
+answers the latest move of $D$. The mean of many moments is nearer to the centre of that circle than
+any one of them (Yazıcı et al., 2019). Early on it is a mean over the last tenth of the training,
+later over some 10,000 steps. The game never sees it: only the pictures, the saved generator and the
+score do.
 
 Each epoch, 16 digits are drawn from the *same* noise, so that you can watch one of them grow. The
 generator is saved by itself each epoch, and a sentence appears if the training shows signs of
@@ -198,22 +200,26 @@ if __name__ == '__main__':
 r"""
 ## How good are they?
 
-Sixteen digits look fine or they do not, and the eye forgives. So 10,000 are drawn from the saved generator and
-asked a few questions, each of which catches something that the others miss.
+Sixteen digits look fine or they do not, and the eye forgives. So 10,000 are drawn from the saved
+generator and asked a few questions, each of which catches something that the others miss.
 
-- *Are all ten digits there, and how evenly?* A classifier that reads 99 % of the test images rightly reads them.
-- *Is each of them clearly some digit?* The classifier score is high, 10 at most, where the classifier is sure of
-  every image while all digits are equally frequent.
-- *Do they resemble real ones in what the classifier looks at?* The Fréchet distance compares mean and
-  covariance of its 64 features with those of the test images.
-- *How likely are the test images?* Put a small Gaussian on each of the 10,000 samples and take the mean log density of
-  the 10,000 test images: the Parzen estimate, in nats. It is coarse and likes blur, but it is what the first GAN paper
-  reported, by this very protocol: 225 for a much larger network. Real training images in the place of samples have 241.
-- *Has it learned the images by heart?* The distance from each sample to the nearest training image says so.
+- *Are all ten digits there, and how evenly?* A classifier that reads 99 % of the test images
+  rightly reads them.
+- *Is each of them clearly some digit?* The classifier score is high, 10 at most, where the
+  classifier is sure of every image while all digits are equally frequent.
+- *Do they resemble real ones in what the classifier looks at?* The Fréchet distance compares mean
+  and covariance of its 64 features with those of the test images.
+- *How likely are the test images?* Put a small Gaussian on each of the 10,000 samples and take the
+  mean log density of the 10,000 test images: the Parzen estimate, in nats. It is coarse and likes
+  blur, but it is what the first GAN paper reported, by this very protocol: 225 for a much larger
+  network. Real training images in the place of samples have 241.
+- *Has it learned the images by heart?* The distance from each sample to the nearest training image
+  says so.
 
 ## Summary
 
-- The game and its code are those of the two-dimensional Gaussian. Only data, networks, prior and rates changed.
+- The game and its code are those of the two-dimensional Gaussian. Only data, networks, prior and
+  rates changed.
 - Initial weights of standard deviation $\sqrt{2/n}$ keep the size of what flows through ReLUs.
 - A sum or a mean of $D$'s two losses: to Adam it is the same.
 - The running average of $G$'s weights draws better than $G$ itself, for nothing.
@@ -252,8 +258,8 @@ asked a few questions, each of which catches something that the others miss.
 
    <details><summary>Solution</summary>
 
-   Give $D$'s loss the weight 2. What is reported for $D$ doubles; nothing else happens, as Adam divides the gradient
-   by its size.
+   Give $D$'s loss the weight 2. What is reported for $D$ doubles; nothing else happens, as Adam
+   divides the gradient by its size.
 
    ```python
    from mxnet import gluon
@@ -272,8 +278,9 @@ asked a few questions, each of which catches something that the others miss.
 
    <details><summary>Solution</summary>
 
-   $100 \cdot 128 + 128 + 128 \cdot 784 + 784 = 114{,}064$ numbers, for 39 million pixels: less than three parameters an image.
-   It has no room to copy. (Larger ones have: so measure the distance to the nearest training image, and look at the pairs.)
+   $100 \cdot 128 + 128 + 128 \cdot 784 + 784 = 114{,}064$ numbers, for 39 million pixels: less than
+   three parameters an image. It has no room to copy. (Larger ones have: so measure the distance to
+   the nearest training image, and look at the pairs.)
 
    ```python
    from mxnet import np
@@ -288,12 +295,14 @@ asked a few questions, each of which catches something that the others miss.
 
    </details>
 
-4. Where do the digits of the running average differ from those of $G$ itself? Draw both from the same noise.
+4. Where do the digits of the running average differ from those of $G$ itself? Draw both from the
+   same noise.
 
    <details><summary>Solution</summary>
 
-   `history.averaged()` lets `net_G` hold the average for a while. The early average is near to $G$, since it
-   forgets quickly at first; after longer training its digits are smoother and have fewer stray pixels.
+   `history.averaged()` lets `net_G` hold the average for a while. The early average is near to $G$,
+   since it forgets quickly at first; after longer training its digits are smoother and have fewer
+   stray pixels.
 
    ```python
    from mxnet import np
@@ -309,11 +318,13 @@ asked a few questions, each of which catches something that the others miss.
 
    </details>
 
-5. A pixel of the generator is $p = \sigma(a)$. How much of a gradient gets through it at $p = 0.5$, and how much at $p = 0.001$?
+5. A pixel of the generator is $p = \sigma(a)$. How much of a gradient gets through it at $p = 0.5$,
+   and how much at $p = 0.001$?
 
    <details><summary>Solution</summary>
 
-   The slope is $p(1 - p)$: $0.25$ and $0.001$. A pixel that is wrong and *sure* needs 250 times as long.
+   The slope is $p(1 - p)$: $0.25$ and $0.001$. A pixel that is wrong and *sure* needs 250 times as
+   long.
 
    ```python
    from mxnet import autograd, np
