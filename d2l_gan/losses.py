@@ -178,18 +178,20 @@ def _objectives(smoothing):
 
 
 OBJECTIVES = tuple(_objectives(0.0))
-_NO_PROBABILITY = ('least_squares', 'hinge', 'wasserstein')  # no probability, so nothing to smooth
 
 
 def objective(spec='bce', label_smoothing=0.0):
     """Return the `Objective` that `spec` stands for.
 
     `spec` is a name in `OBJECTIVES`, a Gluon loss (for both players), a pair (loss for D, loss for
-    G) of names or losses, or an `Objective`. `label_smoothing` in [0, 0.5) softens D's label for
-    real examples in the cross-entropy games; for the name 'label_smoothing', 0 stands for 0.1.
+    G) of names or losses, or an `Objective`.
 
-    Raises ValueError for an unknown name or smoothing out of place, TypeError for anything that is
-    no loss.
+    `label_smoothing` in [0, 0.5) softens D's label for real examples in the cross-entropy games
+    that are given by name; for 'label_smoothing', 0 stands for 0.1. The other objectives have no
+    probability to soften, and play as they do without it.
+
+    Raises ValueError for an unknown name or a smoothing out of its range, TypeError for anything
+    that is no loss.
     """
     if isinstance(spec, str):
         if spec not in OBJECTIVES:
@@ -197,19 +199,9 @@ def objective(spec='bce', label_smoothing=0.0):
             hint = f' (did you mean {near[0]!r}?)' if near else ''
             known = ', '.join(OBJECTIVES)
             raise ValueError(f'`objective` is {spec!r}; it must be one of {known}{hint}')
-        if label_smoothing and spec in _NO_PROBABILITY:
-            raise ValueError(
-                f'`label_smoothing` is {label_smoothing}; it must be 0 for the objective {spec!r}, '
-                'whose D gives no probability'
-            )
         if spec == 'label_smoothing':
             label_smoothing = label_smoothing or 0.1
         return _objectives(label_smoothing)[spec]
-    if label_smoothing:
-        raise ValueError(
-            f'`label_smoothing` is {label_smoothing}; it must be 0 unless `objective` is a name '
-            '(a loss object brings its own)'
-        )
     if isinstance(spec, Objective):
         return spec
     if isinstance(spec, (tuple, list)) and len(spec) == 2:
