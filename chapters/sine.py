@@ -363,7 +363,7 @@ def run(
                 draw, out=out, show=show, film=film, frames=num_epochs if film else 1
             ),
             print_means, *rule,
-            *callbacks, Checkpoint(out / 'checkpoints', resume=resume, every=10),
+            *callbacks, Checkpoint(out / 'checkpoints', resume=resume),
         ],
     )  # fmt: skip
     scores = {
