@@ -160,7 +160,7 @@ r"""
 
 Run it with `SOURCE` and look. Before the first epoch of 1,000 steps is over, the accuracy is near
 100 %. From then on $D$'s loss is $0.000$, the generator's rises past 10, and all samples are the
-same noise. After five such epochs the callback that watches for a collapse says so, too.
+same noise. After a while, the callback that watches for a collapse says so, too.
 """
 
 # %%

@@ -233,8 +233,8 @@ def test_follows_the_gradient_to_where_it_is_lost(weight):
 class FakeGame:
     """Enough of a game for Collapse to look at."""
 
-    def __init__(self, accuracy, images):
-        self.epoch, self.images = 0, images
+    def __init__(self, accuracy, images, num_epochs=4):
+        self.epoch, self.num_epochs, self.images = 0, num_epochs, images
         self.history = SimpleNamespace(accuracy_D=[accuracy])
         self.data = data.images('digits')[0][:100]
 
@@ -242,9 +242,9 @@ class FakeGame:
         return self.images
 
 
-def told_after(epochs, collapse, accuracy=0.6, images=None):
+def told_after(epochs, collapse, accuracy=0.6, images=None, num_epochs=4):
     images = data.images('digits')[0][:100] if images is None else images
-    game = FakeGame(accuracy, images)
+    game = FakeGame(accuracy, images, num_epochs)
     for game.epoch in range(1, epochs + 1):
         collapse(game)
     return list(collapse.told)
@@ -285,6 +285,11 @@ def test_a_sign_must_last(monkeypatch):
         told_after(4, collapse, accuracy=1.0)
         told_after(1, collapse, accuracy=0.9)
     assert collapse.told == {}
+
+
+def test_the_first_fifth_of_a_training_does_not_count():
+    assert told_after(24, Collapse(None), accuracy=1.0, num_epochs=100) == []
+    assert told_after(25, Collapse(None), accuracy=1.0, num_epochs=100) == ['accuracy']
 
 
 def test_title_names_the_data(tmp_path):
