@@ -99,8 +99,7 @@ A rate of $0.002$ for both and batches of 100, as in the tutorial that this foll
 for 100 epochs. A fifth change of ours makes 25 enough: **a shorter memory for Adam**, `beta1=0.5`
 in place of $0.9$. Adam follows a mean of about the last $1 / (1 - \beta_1)$ gradients. In a game,
 the gradients of ten steps ago answer an opponent who has moved on since; a mean of two is nearer to
-the present (Radford et al., 2016). And `decay` lets both rates fall to 0 on the way, so that the
-players come to rest.
+the present (Radford et al., 2016).
 
 After each epoch the generator is saved by itself: `generators/generator-000001`, and so on, the
 newest three. That is all that drawing needs. The discriminator, the moments of Adam and the
@@ -111,7 +110,7 @@ counters, all that is needed to go on *training*, are in `checkpoints`.
 # %%
 def run(
     num_epochs=25, batch_size=100, lr_D=0.002, lr_G=0.002, latent_dim=100,
-    objective='label_smoothing', label_smoothing=0.1, prior='uniform', beta1=0.5, decay=True,
+    objective='label_smoothing', label_smoothing=0.1, prior='uniform', beta1=0.5, decay=False,
     average=0.999, data='auto', num_examples: int = None, score=True, sample: int = None, seed=0,
     device=None, out=None, show=False, film=True, resume=False, callbacks=(),
 ):  # fmt: skip
