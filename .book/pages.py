@@ -42,6 +42,13 @@ def _draft(full=run, epochs={epochs}):
 run = _draft()
 """
 
+FILM = """
+import IPython.display as _display
+if _os.path.exists({film!r}):
+    _display.display(_display.Image({film!r}, alt='The film of this training'))
+"""
+UNFOLD = ['remove-input', 'hide-output'], 'Watch the training'
+
 
 def read(text, epochs=0, directory='.'):
     """Return a chapter as a notebook that runs in `directory`, with a film below each training.
@@ -60,11 +67,7 @@ def read(text, epochs=0, directory='.'):
         if epochs and re.search('^def run', cell.source, re.MULTILINE):
             cells.append(_cell(DRAFT.format(epochs=epochs), ['remove-cell']))
         for out in _trainings(cell.source, chapter):
-            film = (
-                'from IPython.display import Image as _Image, display as _display\n'
-                f'_display(_Image({out + "/training.gif"!r}, alt="The film of this training"))'
-            )
-            cells.append(_cell(film, ['remove-input', 'hide-output'], 'Watch the training'))
+            cells.append(_cell(FILM.format(film=f'{out}/training.gif'), *UNFOLD))
     notebook.cells = cells
     return notebook
 
