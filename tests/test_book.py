@@ -230,7 +230,9 @@ def test_light_and_dark_both_have_contrast(address, browser, scheme):
         low, high = sorted((luminance(below), luminance(above)))
         assert (high + 0.05) / (low + 0.05) >= 7, (below, above)
     assert (luminance(paper) > 0.5) == (scheme == LIGHT)
-    browser.execute_script("document.querySelector('.cell_output img').scrollIntoView()")
+    browser.execute_script(
+        "document.querySelector('.cell_output img').scrollIntoView({behavior: 'instant'})"
+    )
     keep(browser, f'{scheme}-gaussian')
 
 
