@@ -323,8 +323,8 @@ generator and asked a few questions, each of which catches something that the ot
 
    <details><summary>Solution</summary>
 
-   The slope is $p(1 - p)$: $0.25$ and $0.001$. A pixel that is wrong and *sure* needs 250 times as
-   long.
+   The slope is $p(1 - p)$: $0.25$ and $0.001$. A pixel that is wrong and *sure* hears 250 times less
+   of it.
 
    ```python
    from mxnet import autograd, np
