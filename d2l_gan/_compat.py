@@ -72,6 +72,8 @@ def openmp_threads(cpuinfo='/proc/cpuinfo'):
 def apply():
     """Prepare this process for `import mxnet`: OpenMP's threads, distutils, NumPy's names."""
     os.environ.setdefault('OMP_NUM_THREADS', str(openmp_threads()))
+    # A thread that spins while it waits starves the others of a busy machine.
+    os.environ.setdefault('OMP_WAIT_POLICY', 'passive')
     if sys.version_info >= (3, 12) and '_distutils_hack' not in sys.modules:
         with contextlib.suppress(ImportError):
             import setuptools  # noqa: F401 - brings the distutils that Python 3.12 dropped

@@ -122,6 +122,14 @@ def test_the_user_s_choice_of_threads_stays():
     assert run(code.replace('import os,', 'import os; del os.environ["OMP_NUM_THREADS"]; import'))
 
 
+def test_waiting_threads_do_not_spin_unless_the_user_says_so():
+    code = 'import os, d2l_gan; print(os.environ["OMP_WAIT_POLICY"])'
+    assert run(code, OMP_WAIT_POLICY='active') == ['active']
+    assert run(code.replace('os,', 'os; os.environ.pop("OMP_WAIT_POLICY", 0); import')) == [
+        'passive'
+    ]
+
+
 def cpuinfo(*cores, flags='a b'):
     blocks = [
         f'processor\t: {number}\nphysical id\t: {package}\ncore id\t: {core}\nflags\t\t: {flags}\n'
