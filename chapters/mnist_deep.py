@@ -158,9 +158,9 @@ def show_accuracy(history):
 r"""
 ## The truth about the original
 
-Run it with `SOURCE` and look. Before the first epoch of 1,000 steps is over, the accuracy is near
-100 %. From then on $D$'s loss is $0.000$, the generator's rises past 10, and all samples are the
-same noise. After a while, the callback that watches for a collapse says so, too.
+Run it with `SOURCE` and look. Within the first epoch of 1,000 steps the accuracy reaches 99 %, then
+100 %. $D$'s loss is $0.000$, the generator's rises past 10, and all samples are the same speckled
+blob. After a while, the callback that watches for a collapse says so, too.
 """
 
 # %%
@@ -207,28 +207,42 @@ if __name__ == '__main__':
 
 # %% [markdown]
 r"""
-The slope is 1, as it should be. But about a thousandth of the gradient gets past the pixels, and
-the samples differ by less than a thousandth of what digits do: all noise leads to one image. It
-takes the original 100 steps to get there. While $D$ is winning, the gradient pushes in much the
-same direction at every step. Adam, whose steps have the same size however small the gradient is,
-adds them up, and with its long memory it does not stop where it should: the numbers $a$ behind the
-pixels, around 1 at the start, are around 14 after 100 steps, where the slope of the sigmoid is a
-millionth. (Real digits have pixels of 0 and 1, too, 87 % of them. To be black or white is no fault
-in a pixel. To have become so before the generator knew which, is.)
+The slope is 1, as it should be. But only a *billionth* of the gradient gets past the pixels, and
+the variety is 0: all noise leads to one image. (After the cure, below, it is 1.4 % and 0.9.) A
+healthy generator has firm pixels, too: in real digits, 87 % of them are 0 or 1. To be black or
+white is no fault in a pixel. To have become so before the generator knew which, is.
 
-So two things come together: $D$ wins at once, and $G$ runs as far as it can while it is losing.
+How did they get there? Fast. Before the first step, the numbers $a$ behind the pixels are well
+below 1. After 100 steps they are around 14, where the slope of the sigmoid is a millionth. While
+$D$ is winning, the gradient points in much the same direction at every step. Adam's steps have the
+same size however small the gradient is, and with `beta1=0.9` they still follow what it was ten
+steps ago. So $G$ runs as far as it can, past every turn.
 
 ## One change at a time
 
-The cure has two sides, too: let $G$ turn back sooner, and let $D$ win less.
+If that is the cause, then a shorter memory for Adam alone should help. It does: with `beta1=0.5`
+and nothing else the original draws digits. The other changes make $D$ win less. Not each of them
+raises every score, and with one seed small differences mean nothing; together they do.
 
 - **A shorter memory for Adam**, `beta1=0.5`, as in the chapter before.
 - **Dropout in $D$.** Each of its hidden units is off with probability one half in each step. $D$
-  cannot rest its case on a few of them, and its verdicts become softer and less alike from step to
-  step.
+  cannot rest its case on a few of them, and its verdicts become softer.
 - **One-sided label smoothing**, as in the chapter before: $D$ is not asked to be surer than 90 %.
 - **Rates**: $D$ at half the original's and $G$ at twice: now $G$ is the quicker one.
-- **The running average**, and batches of 100 in place of 32.
+- **The running average** of $G$'s weights.
+- **More**: 12,500 steps with batches of 100, four times as many digits.
+
+Each line of the table has all the changes above it. Seed 0, 10,000 samples:
+
+| change | digits present | Parzen, nats | classifier score | Fréchet distance | accuracy of D |
+| --- | --- | --- | --- | --- | --- |
+| the original | 1 | −475 | 1.0 | 612 | 100 % |
+| `beta1=0.5` | 9 | 62 | 4.6 | 156 | 84 % |
+| `dropout=0.5` | 10 | 39 | 5.6 | 95 | 76 % |
+| `label_smoothing=0.1` | 10 | 36 | 5.3 | 109 | 77 % |
+| 25 epochs of 500 batches of 100 | 10 | 215 | 7.8 | 29 | 69 % |
+
+`make scores ARGS=cure` prints it.
 """
 
 # %%
@@ -238,12 +252,16 @@ if __name__ == '__main__':
 
 # %% [markdown]
 r"""
+Over 3 seeds the Parzen estimate is 214 nats at the median and 210 at the least, with all ten digits
+in each; the classifier score is 7.8 and the Fréchet distance 29. The first GAN paper reports 225
+for a generator of 2.5 million weights; this one has a quarter of a million.
+
 ## Summary
 
 - More layers make a stronger opponent, not a better teacher.
 - A loss of 0 with an accuracy of 100 % is not convergence. It is the end of the game.
 - When $G$ stands still, follow the gradient: loss, logit, pixel, unit. Here it was lost in
-  saturated pixels.
+  saturated pixels, and Adam's long memory had driven them there.
 - Change one thing at a time, and measure.
 
 ## Exercises

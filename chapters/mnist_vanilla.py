@@ -216,6 +216,10 @@ generator and asked a few questions, each of which catches something that the ot
 - *Has it learned the images by heart?* The distance from each sample to the nearest training image
   says so.
 
+Over 2 seeds, all ten digits are there in each, but ones are drawn several times as often as zeros.
+The Parzen estimate is 139 nats at the median and 137 at the least, the classifier score 5.5, the
+Fréchet distance 97.
+
 ## Summary
 
 - The game and its code are those of the two-dimensional Gaussian. Only data, networks, prior and
@@ -323,8 +327,8 @@ generator and asked a few questions, each of which catches something that the ot
 
    <details><summary>Solution</summary>
 
-   The slope is $p(1 - p)$: $0.25$ and $0.001$. A pixel that is wrong and *sure* hears 250 times less
-   of it.
+   The slope is $p(1 - p)$: $0.25$ and $0.001$. A pixel that is wrong and *sure* hears 250 times
+   less of it.
 
    ```python
    from mxnet import autograd, np
