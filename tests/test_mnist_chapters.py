@@ -146,6 +146,7 @@ def test_a_shorter_training_leaves_nothing_of_a_longer_one(tmp_path):
         assert len(list((tmp_path / kept).iterdir())) == 1
 
 
+@pytest.mark.slow
 def test_a_fresh_process_draws_16_new_digits(trained, tmp_path):
     out = trained['leaky'][1]
     command = [sys.executable, '-m', 'chapters', 'mnist_leaky', '--sample', '16', '--out', str(out)]

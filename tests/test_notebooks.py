@@ -13,8 +13,11 @@ nbclient = pytest.importorskip('nbclient')
 pytest.importorskip('ipykernel')
 
 ROOT = Path(__file__).parents[1]
-# The clients of the kernel have deprecations of their own on one Python or another.
-pytestmark = pytest.mark.filterwarnings('default')
+pytestmark = [
+    pytest.mark.slow,  # each starts a kernel of its own
+    # The clients of the kernel have deprecations of their own on one Python or another.
+    pytest.mark.filterwarnings('default'),
+]
 
 TRAINING = """
 from d2l_gan import data, train

@@ -217,6 +217,7 @@ def test_wrong_arguments_fail_before_training(wrong, text, tmp_path):
     assert not (tmp_path / 'new' / 'scores.json').exists()
 
 
+@pytest.mark.slow
 def test_command(tmp_path):
     command = [sys.executable, '-m', 'chapters', 'sine', '--num-epochs', '2', '--batch-size', '8']
     command += ['--objective', 'hinge', '--data', 'waves', '--out', str(tmp_path)]

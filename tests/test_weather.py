@@ -20,7 +20,11 @@ QUICK = {
 }
 
 
-@pytest.mark.parametrize('name', QUICK)
+def marked(name):
+    return pytest.param(name, marks=pytest.mark.slow if name.startswith('killed') else ())
+
+
+@pytest.mark.parametrize('name', [marked(name) for name in QUICK])
 def test_a_fault(tmp_path, name):
     getattr(weather, name)(tmp_path, **QUICK[name])
 
