@@ -108,7 +108,7 @@ def run(
         lr_G: learning rate of the generator.
         latent_dim: width of the noise.
         objective: the pair of losses: bce (the book's), non_saturating, label_smoothing, minimax,
-            least_squares, hinge or wasserstein (the last three with label_smoothing 0).
+            least_squares, hinge or wasserstein (these three smooth no label).
         label_smoothing: lower D's label for real digits by so much, in [0, 0.5).
         prior: the noise: normal, or uniform on (-1, 1).
         beta1: how long Adam remembers gradients, in [0, 1).
