@@ -53,11 +53,10 @@ can say no better than $1/2$ everywhere, and each cross-entropy is $-\log \frac1
 
 # %%
 from pathlib import Path
-from typing import NamedTuple
 
 from d2l_gan import data, files, losses, metrics, plots
 from d2l_gan.checkpoint import Checkpoint
-from d2l_gan.game import History
+from d2l_gan.game import Result
 from d2l_gan.train import train, update_D, update_G
 
 import mxnet as mx
@@ -179,15 +178,6 @@ the same seed on the same machine gives the same bits.
 
 
 # %%
-class Result(NamedTuple):
-    """What `run` returns: the networks, the `History`, and the content of scores.json."""
-
-    net_D: nn.HybridSequential
-    net_G: nn.HybridSequential
-    history: History
-    scores: dict
-
-
 def run(
     num_epochs=20, batch_size=8, lr_D=0.05, lr_G=0.005, latent_dim=2, objective='bce',
     label_smoothing=0.0, beta1=0.9, average: float = None, init_std=0.02, seed=0, device=None,

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from d2l_gan import files, losses, plots
 from d2l_gan.data import Batches
-from d2l_gan.digits import Digits, Result, sample_digits, unit
+from d2l_gan.digits import Digits, sample_digits, unit
+from d2l_gan.game import Result
 from d2l_gan.train import train
 
 from mxnet import autograd, init, np, npx

@@ -20,7 +20,8 @@ from pathlib import Path
 
 from d2l_gan import files, losses, plots
 from d2l_gan.data import Batches
-from d2l_gan.digits import Digits, Result, sample_digits
+from d2l_gan.digits import Digits, sample_digits
+from d2l_gan.game import Result
 from d2l_gan.train import train
 
 from mxnet import init, npx

@@ -41,12 +41,11 @@ at $1.386$.)
 
 # %%
 from pathlib import Path
-from typing import NamedTuple
 
 from d2l_gan import files, losses, metrics, plots
 from d2l_gan.checkpoint import Checkpoint
 from d2l_gan.data import Batches, sine, sine_points, waves
-from d2l_gan.game import History
+from d2l_gan.game import Result
 from d2l_gan.train import train, update_D
 
 import matplotlib
@@ -309,15 +308,6 @@ def show_traversal(net_G, latent_dim=5):
 
 
 # %%
-class Result(NamedTuple):
-    """What a training leaves behind."""
-
-    net_D: gluon.Block
-    net_G: gluon.Block
-    history: History
-    scores: dict
-
-
 def run(
     num_epochs=200, batch_size=64, lr_D=1e-4, lr_G=1e-4, latent_dim=5, objective='minimax',
     label_smoothing=0.0, beta1=0.5, data='sine', stop='half', seed=0, device=None, out=None,

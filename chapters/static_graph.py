@@ -17,11 +17,10 @@ Interpreters*.
 import json
 import time
 from pathlib import Path
-from typing import NamedTuple
 
 from d2l_gan import data, files, losses, plots, static
 from d2l_gan.checkpoint import Checkpoint
-from d2l_gan.game import History
+from d2l_gan.game import Result
 from d2l_gan.train import Textbook, train, update_D, update_G
 
 import mxnet as mx
@@ -370,15 +369,6 @@ blocks, and plays the others update by update. `static=True` insists, and says w
 
 
 # %%
-class Result(NamedTuple):
-    """What `run` returns: the networks, the `History`, and the content of scores.json."""
-
-    net_D: nn.HybridSequential
-    net_G: nn.HybridSequential
-    history: History
-    scores: dict
-
-
 def run(
     num_epochs=20, batch_size=8, lr_D=0.05, lr_G=0.005, latent_dim=2, objective='bce', steps=100,
     rounds=5, seed=0, device=None, out=None, show=False, resume=False,

@@ -2,15 +2,12 @@
 
 import math
 from pathlib import Path
-from typing import NamedTuple
 
 from d2l_gan import data, files, metrics, plots
 from d2l_gan.checkpoint import Checkpoint
-from d2l_gan.game import History
 from d2l_gan.generator import Generators, latest_generator
 
 import numpy
-from mxnet import gluon
 
 NUM_KEPT, NUM_SCORED = 16, 10_000  # digits of an epoch that stay; digits that are scored
 TITLES = {'mnist': 'MNIST', 'digits': "scikit-learn's 1,797 digits"}
@@ -51,15 +48,6 @@ def sample_digits(out, num, scale='unit', seed=0, device=None):
     plots.save(plots.view_samples(shown, rows, columns), out / 'samples.png')
     plots.tell(f'{num:,} new digits are in `{out / "samples.npz"}`, a picture in samples.png.')
     return images
-
-
-class Result(NamedTuple):
-    """What `run` returns: the networks, the `History`, and the content of scores.json."""
-
-    net_D: gluon.Block
-    net_G: gluon.Block
-    history: History
-    scores: dict
 
 
 class Samples:

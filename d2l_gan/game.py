@@ -1,9 +1,10 @@
 """The state of a training: the noise, the seed of an epoch, the history, the game itself."""
 
 import contextlib
+from typing import NamedTuple
 
 import numpy
-from mxnet import nd, np
+from mxnet import gluon, nd, np
 from mxnet import random as mx_random
 
 PRIORS = {
@@ -186,3 +187,12 @@ class Game:
             if count:
                 for i in trainer._updaters[0].states:
                     optimizer._index_update_count[i] = count
+
+
+class Result(NamedTuple):
+    """What a chapter's `run` returns: networks, `History`, and the content of scores.json."""
+
+    net_D: gluon.Block
+    net_G: gluon.Block
+    history: History
+    scores: dict
