@@ -72,8 +72,14 @@ def openmp_threads(cpuinfo='/proc/cpuinfo'):
 def apply():
     """Prepare this process for `import mxnet`: OpenMP's threads, distutils, NumPy's names."""
     os.environ.setdefault('OMP_NUM_THREADS', str(openmp_threads()))
-    # A thread that spins while it waits starves the others of a busy machine.
-    os.environ.setdefault('OMP_WAIT_POLICY', 'passive')
+    if 'OMP_WAIT_POLICY' not in os.environ:
+        # How often a thread of GNU OpenMP looks whether the others are there before it sleeps:
+        # enough to meet them on a free machine, too little to starve anybody on a busy one.
+        os.environ.setdefault('GOMP_SPINCOUNT', '10000')
+    # Copies of large arrays would give Python's own thread a team of OpenMP threads. Then there are
+    # more of them than processors, GNU OpenMP stops spinning, and each step takes three times as
+    # long ever after.
+    os.environ.setdefault('MXNET_CPU_PARALLEL_SIZE', str(2**31 - 1))
     if sys.version_info >= (3, 12) and '_distutils_hack' not in sys.modules:
         with contextlib.suppress(ImportError):
             import setuptools  # noqa: F401 - brings the distutils that Python 3.12 dropped

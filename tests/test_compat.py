@@ -122,12 +122,12 @@ def test_the_user_s_choice_of_threads_stays():
     assert run(code.replace('import os,', 'import os; del os.environ["OMP_NUM_THREADS"]; import'))
 
 
-def test_waiting_threads_do_not_spin_unless_the_user_says_so():
-    code = 'import os, d2l_gan; print(os.environ["OMP_WAIT_POLICY"])'
-    assert run(code, OMP_WAIT_POLICY='active') == ['active']
-    assert run(code.replace('os,', 'os; os.environ.pop("OMP_WAIT_POLICY", 0); import')) == [
-        'passive'
-    ]
+def test_waiting_threads_spin_for_a_moment_unless_the_user_says_otherwise():
+    forget = 'import os; [os.environ.pop(k, 0) for k in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")]'
+    tell = 'import d2l_gan; print(os.environ.get("GOMP_SPINCOUNT"))'
+    assert run(f'{forget}; {tell}') == ['10000']
+    assert run(f'{forget}; os.environ["OMP_WAIT_POLICY"] = "passive"; {tell}') == ['None']
+    assert run(f'{forget}; os.environ["GOMP_SPINCOUNT"] = "7"; {tell}') == ['7']
 
 
 def cpuinfo(*cores, flags='a b'):

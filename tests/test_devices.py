@@ -1,8 +1,12 @@
 """A name becomes a context, or an error that says what is there."""
 
+import platform
+import sys
+
 from d2l_gan import devices
 
 import mxnet as mx
+import numpy
 import pytest
 
 
@@ -79,3 +83,15 @@ def test_a_gpu_too_many_lists_those_that_are_there(gpus):
         '`device` is "gpu(2)"; it must be one of the devices that are here: '
         '"cpu", "gpu(0)", "gpu(1)"'
     )
+
+
+@pytest.mark.skipif(
+    sys.platform != 'linux' or platform.machine() != 'x86_64', reason='x86-64 Linux alone'
+)
+@pytest.mark.parametrize('spec', ['cpu(0)', 'cpu(3)'])
+def test_mxnet_flushes_denormals_and_numpy_does_not(spec):
+    device = devices.device(spec)
+    tiny = mx.np.full((4,), 1e-30, ctx=device)
+    assert float((tiny * 1e-10).max()) == 0
+    assert float((tiny * 1e-7).max()) > 0
+    assert (numpy.full(4, 1e-30, 'float32') * numpy.float32(1e-10)).max() > 0
