@@ -27,13 +27,3 @@ def images_per_second(num=60_000, width=784, batch_size=100, epochs=3):
             rate = num / (time.perf_counter() - start)
             rates[name] = max(rates.get(name, 0), rate)
     return rates
-
-
-def main():
-    """Print both rates; `make bench` calls this."""
-    for name, rate in images_per_second().items():
-        print(f'feeding 60,000 x 784 in batches of 100, {name:>10}: {rate:>9,.0f} images/s')
-
-
-if __name__ == '__main__':
-    main()

@@ -6,6 +6,7 @@ import sys
 from d2l_gan import data, losses
 from d2l_gan.train import train
 from tests.benchmarks.meter import Meter
+from tests.benchmarks.systems import LEARNING_RATE
 
 from mxnet import np, npx
 from mxnet.gluon import nn
@@ -33,8 +34,9 @@ def main():
         if not meter(len(batches), seconds):
             game.stop('measured')
 
+    rates = LEARNING_RATE, LEARNING_RATE
     train(
-        network(s['D']), network(s['G']), batches, 10**6, s['lr_D'], s['lr_G'], s['latent_dim'], X,
+        network(s['D']), network(s['G']), batches, 10**6, *rates, s['latent_dim'], X,
         objective=losses.objective(s['objective'], label_smoothing=s['smoothing']),
         prior=s['prior'], first=s['first'], static=form == 'static', seed=0, callbacks=[measure],
     )  # fmt: skip

@@ -6,6 +6,7 @@ import sys
 import time
 
 from tests.benchmarks.meter import Meter
+from tests.benchmarks.systems import LEARNING_RATE
 
 import torch
 from torch import nn
@@ -59,8 +60,8 @@ def train(net_D, net_G, data_iter, s, fused, meter):
     for net in (net_D, net_G):
         for w in net.parameters():
             nn.init.normal_(w, 0, 0.02)
-    trainer_D = torch.optim.Adam(net_D.parameters(), lr=s['lr_D'], fused=fused)
-    trainer_G = torch.optim.Adam(net_G.parameters(), lr=s['lr_G'], fused=fused)
+    trainer_D = torch.optim.Adam(net_D.parameters(), lr=LEARNING_RATE, fused=fused)
+    trainer_G = torch.optim.Adam(net_G.parameters(), lr=LEARNING_RATE, fused=fused)
     more = True
     while more:
         timer, steps, sums = time.perf_counter(), 0, [0.0, 0.0]

@@ -6,6 +6,7 @@ import time
 
 import d2l_gan  # noqa: F401 - for NumPy's names alone, before MXNet
 from tests.benchmarks.meter import Meter
+from tests.benchmarks.systems import LEARNING_RATE
 
 from d2l import mxnet as d2l
 from mxnet import gluon, init, np, npx
@@ -54,8 +55,8 @@ def main():
     s = json.loads(sys.argv[1])
     X = np.random.uniform(-1, 1, size=(s['num_examples'], s['width']))
     train(
-        network(s['D']), network(s['G']), d2l.load_array((X,), s['batch_size']), s['lr_D'],
-        s['lr_G'], s['latent_dim'], s['objective'] == 'minimax', s['prior'], Meter(),
+        network(s['D']), network(s['G']), d2l.load_array((X,), s['batch_size']), LEARNING_RATE,
+        LEARNING_RATE, s['latent_dim'], s['objective'] == 'minimax', s['prior'], Meter(),
     )  # fmt: skip
 
 
