@@ -28,6 +28,9 @@ nb_execution_mode = 'force'
 nb_execution_timeout = -1
 nb_execution_show_tb = True
 nb_merge_streams = True
+# Sliders need a kernel, and their script another site; where there is a film of them, show it.
+nb_mime_priority_overrides = [('*', 'image/gif', 1)]
+nb_ipywidgets_js = {}
 myst_enable_extensions = ['amsmath', 'colon_fence', 'deflist', 'dollarmath']
 myst_heading_anchors = 3
 

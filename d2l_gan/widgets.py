@@ -1,12 +1,15 @@
 """Play with a generator of digits: sliders in a notebook, and the same as a short film."""
 
+import base64
 import io
+from pathlib import Path
 
 from d2l_gan import plots
 
 import numpy
 from mxnet import np, npx
 
+WIDGET = 'application/vnd.jupyter.widget-view+json'
 ENLARGED = 6  # pixels of the screen for each pixel of a digit, each way
 
 
@@ -15,6 +18,26 @@ def picture(net_G, z):
     npx.set_np()  # it is thread-local, and a slider may be heard in another thread
     Z = np.array(z, dtype='float32').reshape(1, -1)
     return plots.mosaic(net_G(Z), 1, 1).repeat(ENLARGED, axis=0).repeat(ENLARGED, axis=1)
+
+
+def play(net_G, Z, path):
+    """Show sliders in a notebook, and the same as a film where nobody can move them; see below.
+
+    Z: noise, (n, latent_dim), two rows or more. `path` gets the film. An executed notebook keeps
+    both, and whatever displays it chooses: JupyterLab the sliders, a page of a book the film.
+    """
+    latent_film(net_G, Z, path)
+    if not plots.in_notebook():
+        return plots.tell(f'The film is `{path}`.')
+    from IPython.display import display
+
+    shown = {'image/gif': base64.b64encode(Path(path).read_bytes()).decode()}
+    try:
+        model = latent_slider(net_G, Z).model_id
+        shown[WIDGET] = {'version_major': 2, 'version_minor': 0, 'model_id': model}
+    except ImportError as error:
+        plots.tell(f'This is the film only; {error}')
+    return display(shown, raw=True)
 
 
 def latent_film(net_G, Z, path, steps=15):

@@ -1,5 +1,6 @@
 """Sliders are moved, and what is drawn is read back."""
 
+import base64
 import io
 import sys
 import time
@@ -74,3 +75,39 @@ def test_the_film_goes_from_row_to_row_and_back(net_G, tmp_path):
             off = numpy.array(film.convert('L'))[::6, ::6].astype(int) - digit(net_G, z)
             assert numpy.abs(off).max() <= 20  # 64 greys
             assert numpy.abs(off).mean() <= 3
+
+
+@pytest.fixture
+def displayed(monkeypatch):
+    """Pretend to be in a notebook and return what is displayed there."""
+    from IPython import display
+
+    shown = []
+    monkeypatch.setattr(plots, 'in_notebook', lambda: True)
+    monkeypatch.setattr(display, 'display', lambda data, raw: shown.append(data))
+    return shown
+
+
+def test_a_notebook_keeps_the_sliders_and_the_film(net_G, tmp_path, displayed):
+    pytest.importorskip('ipywidgets')
+    widgets.play(net_G, Z, tmp_path / 'walk.gif')
+    (shown,) = displayed
+    assert base64.b64decode(shown['image/gif']) == (tmp_path / 'walk.gif').read_bytes()
+    assert set(shown['application/vnd.jupyter.widget-view+json']) == {
+        'version_major', 'version_minor', 'model_id',
+    }  # fmt: skip
+
+
+def test_a_notebook_without_ipywidgets_shows_the_film(
+    net_G, tmp_path, displayed, monkeypatch, capsys
+):
+    monkeypatch.setitem(sys.modules, 'ipywidgets', None)
+    widgets.play(net_G, Z, tmp_path / 'walk.gif')
+    assert list(displayed[0]) == ['image/gif']
+    assert 'pip install' in capsys.readouterr().out
+
+
+def test_a_program_writes_the_film_and_says_where(net_G, tmp_path, capsys):
+    widgets.play(net_G, Z, tmp_path / 'walk.gif')
+    assert str(tmp_path / 'walk.gif') in capsys.readouterr().err
+    assert (tmp_path / 'walk.gif').read_bytes().startswith(b'GIF')
