@@ -90,12 +90,12 @@ def gaussian(seeds=12):
 @click.argument('tables', nargs=-1)
 @click.option('--seeds', type=click.IntRange(1), help='12 for the Gaussian, 5 elsewhere.')
 def main(tables, seeds):
-    """Print the tables named, or all: gaussian, sine, objectives, mnist, cure."""
+    """Print the tables named, or all: gaussian, sine, objectives, choices, cure, mnist."""
     from tests.benchmarks import mnist, objectives
 
     known = {
         'gaussian': gaussian, 'sine': objectives.curve, 'objectives': objectives.table,
-        'mnist': mnist.mnist, 'cure': mnist.cure,
+        'choices': mnist.choices, 'cure': mnist.cure, 'mnist': mnist.mnist,
     }  # fmt: skip
     unknown = [name for name in tables if name not in known]
     if unknown:
