@@ -1,5 +1,6 @@
 """The three chapters on digits: their networks, what they write, how they are scored and warned."""
 
+import inspect
 import json
 import subprocess
 import sys
@@ -334,3 +335,16 @@ def test_leaky_draws_digits(mnist, tmp_path):
     scores = mnist_leaky.run(data='mnist', num_epochs=10, out=tmp_path).scores
     assert scores['digits_present'] >= 9
     assert scores['parzen'] > 90
+
+
+def test_the_cure_adds_up_to_the_defaults(monkeypatch):
+    from tests.benchmarks import mnist
+
+    tables = {}
+    monkeypatch.setattr(mnist, 'table', lambda name, rows, *_: tables.update({name: rows}))
+    mnist.cure()
+    settings = [changes for _, _, changes in tables['cure']]
+    assert settings[0] == mnist_deep.SOURCE
+    assert all(sum(a[k] != b[k] for k in a) >= 1 for a, b in zip(settings, settings[1:]))
+    defaults = inspect.signature(mnist_deep.run).parameters
+    assert settings[-1] == {name: defaults[name].default for name in mnist_deep.SOURCE}

@@ -184,6 +184,7 @@ def rates_in_words(rates):
 
 def draw(found, file):
     """Plot how cost grows with the batch and with the width of the hidden layers."""
+    from matplotlib import ticker
     from matplotlib.figure import Figure
 
     fig = Figure(figsize=(8, 3.2), layout='constrained')
@@ -195,6 +196,8 @@ def draw(found, file):
                  xlabel={'batch_size': 'batch size', 'hidden': 'hidden units'}[name])  # fmt: skip
         axes.set_xticks(list(points), [str(n) for n in points])
         axes.minorticks_off()
+        axes.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_formatter(ticker.StrMethodFormatter('{x:,.0f}'))
         axes.grid(alpha=0.3)
     axes.legend(fontsize=8)
     fig.savefig(file)
@@ -215,7 +218,9 @@ def table(results):
                 for form in forms
             ]
             least = floor(SYSTEMS[name], played) if 'multiply' in played else None
-            cells.append('' if least is None else f'{least:,.1f}')
+            cells.append(
+                '' if least is None else f'{least:,.3g}' if least < 100 else f'{least:,.0f}'
+            )
             lines.append(f'| {name}, {threads} | ' + ' | '.join(cells) + ' |')
     return '\n'.join(lines)
 
@@ -230,10 +235,11 @@ multiply-adds of a step at the rate of a large matrix product.
 
 {table(results)}
 
-Peak memory of a run, as multiples of the textbook's: {memory}. Feeding MNIST in batches of 100:
-{results['feeding']['Batches']:,.0f} images/s ({results['feeding']['DataLoader']:,.0f} with Gluon's
-`DataLoader`). Over batches of 8 to 2048 and hidden layers of 64 to 2048 units, the next best takes
-at least {results['lead']:.2f} times as long as ours, compiled.
+Peak memory of a run, as multiples of the textbook's: {memory}.
+Feeding MNIST in batches of 100: {results['feeding']['Batches']:,.0f} images/s, with Gluon's
+`DataLoader` {results['feeding']['DataLoader']:,.0f}.
+Over batches of 8 to 2048 and hidden layers of 64 to 2048 units, on one thread, the next best form
+takes at least {results['lead']:.2f} times as long as ours, compiled.
 
 The whole command `python -m chapters gaussian` takes {parts['command']:.1f} s:
 {parts['imports']:.1f} s to import, {parts['training']:.1f} s to train for 20 epochs,
