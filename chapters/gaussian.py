@@ -215,7 +215,7 @@ def run(
         latent_dim, X[:100].asnumpy(), beta1=beta1, average=average, seed=seed, device=device,
         objective=losses.objective(objective, label_smoothing), initializer=init.Normal(init_std),
         callbacks=[
-            plots.LiveFigure(out=out, show=show, film=film, frames=80 if film else 1),
+            plots.LiveFigure(out=out, show=show, film=film, frames=60 if film else 1),
             *callbacks, Checkpoint(out / 'checkpoints', resume=resume),
         ],
     )  # fmt: skip

@@ -143,7 +143,7 @@ def run(
         device: cpu, gpu or gpu(1); by default the first GPU if there is one.
         out: directory for all that is written; by default build/mnist_leaky.
         show: open a window with the live figure.
-        film: draw up to 80 epochs and write training.gif; without, training.png alone.
+        film: draw up to 60 epochs and write training.gif; without, training.png alone.
         resume: go on from the last checkpoint under `out`.
         callbacks: more callables that are handed the game after each epoch.
     """

@@ -350,7 +350,7 @@ def run(
         initializer=initializer(), first='G', seed=seed, device=device,
         callbacks=[
             plots.LiveFigure(
-                draw, out=out, show=show, film=film, frames=num_epochs if film else 1
+                draw, out=out, show=show, film=film, frames=60 if film else 1
             ),
             print_means, *rule,
             *callbacks, Checkpoint(out / 'checkpoints', resume=resume),

@@ -156,7 +156,7 @@ class Digits:
         self.collapse = Collapse(self.source if read else None, self.scale)
         return [
             plots.LiveFigure(
-                out=self.out, title=self.title, show=show, film=film, frames=80 if film else 1
+                out=self.out, title=self.title, show=show, film=film, frames=60 if film else 1
             ),
             Samples(self.out, self.scale, self.title),
             Generators(self.out / 'generators'),

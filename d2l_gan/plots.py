@@ -166,7 +166,7 @@ class LiveFigure:
     """
 
     def __init__(
-        self, draw=None, out=None, title=None, show=False, film=True, frames=80, legend=PLAYERS,
+        self, draw=None, out=None, title=None, show=False, film=True, frames=60, legend=PLAYERS,
         figsize=(7.5, 3),
     ):  # fmt: skip
         if frames < 1:
