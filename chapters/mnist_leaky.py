@@ -103,6 +103,11 @@ in place of $0.9$. Adam follows a mean of about the last $1 / (1 - \beta_1)$ gra
 the gradients of ten steps ago answer an opponent who has moved on since; a mean of two is nearer to
 the present (Radford et al., 2016).
 
+Digits kept for validation say what that is worth. After 25 epochs of the tutorial's settings, seed
+0, seven of the ten digits are there, and the Parzen estimate of the last chapter is 4 nats. With
+`beta1=0.5` all ten are there and it is 68; with the running average as well, 153. (`make scores
+ARGS=choices` prints it.)
+
 After each epoch the generator is saved by itself: `generators/generator-000001`, and so on, the
 newest three. That is all that drawing needs. The discriminator, the moments of Adam and the
 counters, all that is needed to go on *training*, are in `checkpoints`.

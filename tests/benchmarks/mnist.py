@@ -1,5 +1,7 @@
 """How good the digits are: each chapter's defaults, and what each change is worth."""
 
+import contextlib
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -44,7 +46,7 @@ def scored(chapter, seed, judges='test', **changes):
     if judges == 'validation':
         validation, test = numpy.split(validation, 2)
     judge = classifier('mnist')
-    with tempfile.TemporaryDirectory() as out:
+    with tempfile.TemporaryDirectory() as out, contextlib.redirect_stdout(sys.stderr):
         wall, cpu = time.perf_counter(), time.process_time()
         history = run(out=Path(out), seed=seed, data='mnist', score=False, film=False, **changes)[2]
         wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
