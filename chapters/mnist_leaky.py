@@ -14,7 +14,6 @@ itself, and a second program, which knows nothing of the training, draws new dig
 from pathlib import Path
 
 from d2l_gan import files, losses, plots, widgets
-from d2l_gan.data import Batches
 from d2l_gan.digits import Digits, sample_digits
 from d2l_gan.game import Result
 from d2l_gan.generator import latest_generator
@@ -127,7 +126,7 @@ def run(
     nothing and returns new digits of the newest generator there, (sample, 28, 28) in [0, 1].
 
     Args:
-        num_epochs: passes over the real digits.
+        num_epochs: passes over MNIST; fewer digits are gone through more often, for as many steps.
         batch_size: digits in a step.
         lr_D: learning rate of the discriminator.
         lr_G: learning rate of the generator.
@@ -141,7 +140,7 @@ def run(
         average: draw with a running average of G's weights, kept at this rate, in (0, 1); 0: none.
         data: mnist, digits (1,797 that come with scikit-learn), or auto for MNIST where it can be
             had.
-        num_examples: train on so many digits only.
+        num_examples: train on so many digits only, passing over them once in an epoch.
         score: at the end, score 10,000 new digits.
         sample: draw so many new digits with the newest generator under `out`, without training.
         seed: of the weights, the noise and the order of the batches; with `sample`, of the digits.
@@ -158,7 +157,7 @@ def run(
     real = Digits(out, data, 'symmetric', num_examples=num_examples)
     net_D, net_G = networks()
     history = train(
-        net_D, net_G, Batches(real.X, batch_size, device=device), num_epochs, lr_D, lr_G,
+        net_D, net_G, real.batches(batch_size, device), num_epochs, lr_D, lr_G,
         latent_dim, real.X[:100], prior=prior, beta1=beta1,
         decay='linear' if decay else None, average=average or None,
         objective=losses.objective(objective, label_smoothing), initializer=init.Xavier(),

@@ -348,3 +348,9 @@ def test_the_cure_adds_up_to_the_defaults(monkeypatch):
     assert all(sum(a[k] != b[k] for k in a) >= 1 for a, b in zip(settings, settings[1:]))
     defaults = inspect.signature(mnist_deep.run).parameters
     assert settings[-1] == {name: defaults[name].default for name in mnist_deep.SOURCE}
+
+
+def test_fewer_digits_make_as_many_steps_as_mnist(tmp_path):
+    assert len(Digits(tmp_path, 'digits').batches(100)) == 500
+    assert len(Digits(tmp_path, 'digits').batches(128)) == 391
+    assert len(Digits(tmp_path, 'digits', num_examples=512).batches(100)) == 6
