@@ -230,7 +230,7 @@ from mxnet.gluon import nn
 npx.set_np()
 net_G = nn.Dense(784, activation='tanh')
 net_G.initialize()
-widgets.latent_slider(net_G, numpy.random.RandomState(0).normal(size=(2, 100)))
+widgets.play(net_G, numpy.random.RandomState(0).normal(size=(2, 100)), 'walk.gif')
 """
 
 
@@ -242,6 +242,7 @@ def test_the_digit_follows_the_slider(lab, browser, shelf):
     digit = lambda: browser.find_element('css selector', '.jp-OutputArea img').get_attribute('src')
     handle = click(browser, "//div[contains(@class, 'noUi-handle')]")
     seen = {wait_for(digit)}
+    assert 'image/gif' not in str(seen)  # the sliders, not the film that is kept beside them
     for _ in range(3):
         handle.send_keys('\ue014')  # the right arrow
         seen.add(wait_for(lambda: digit() not in seen and digit(), 60))
