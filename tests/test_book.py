@@ -7,12 +7,12 @@ import inspect
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
+
+from tests.browser import chromium, wait_for
 
 import pytest
 
@@ -58,38 +58,8 @@ def address(book):
 
 @pytest.fixture(scope='module')
 def browser(tmp_path_factory):
-    """Start a headless Chromium that knows nothing and asks nobody."""
-    webdriver = pytest.importorskip('selenium.webdriver')
-    chromium = shutil.which('chromium') or shutil.which('chromium-browser')
-    driver = shutil.which('chromedriver')
-    if not chromium or not driver:
-        pytest.skip("needs Debian's packages chromium and chromium-driver")
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    for flag in (
-        'headless=new', 'no-sandbox', 'disable-gpu', 'disable-dev-shm-usage', 'disable-quic',
-        'disable-background-networking', 'disable-component-update', 'disable-sync',
-        'disable-default-apps', 'no-first-run', 'window-size=1300,1000',
-        f'user-data-dir={tmp_path_factory.mktemp("chromium")}',
-    ):  # fmt: skip
-        options.add_argument(f'--{flag}')
-    options.set_capability('goog:loggingPrefs', {'browser': 'ALL', 'performance': 'ALL'})
-    chrome = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
-    try:
+    with chromium(tmp_path_factory.mktemp('chromium')) as chrome:
         yield chrome
-    finally:
-        chrome.quit()
-
-
-def wait_for(condition, seconds=30):
-    """Return what `condition()` returns as soon as it is true."""
-    start = time.monotonic()
-    while time.monotonic() - start < seconds:
-        found = condition()
-        if found:
-            return found
-        time.sleep(0.05)
-    raise AssertionError(f'waited {seconds} s')
 
 
 def visit(browser, page):

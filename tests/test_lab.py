@@ -11,6 +11,8 @@ import time
 import urllib.request
 from pathlib import Path
 
+from tests.browser import chromium, wait_for
+
 import pytest
 
 ROOT = Path(__file__).parents[1]
@@ -119,27 +121,8 @@ def lab(shelf, tmp_path):
 
 @pytest.fixture
 def browser(tmp_path):
-    """Start a headless Chromium that knows nothing and asks nobody."""
-    webdriver = pytest.importorskip('selenium.webdriver')
-    chromium = shutil.which('chromium') or shutil.which('chromium-browser')
-    driver = shutil.which('chromedriver')
-    if not chromium or not driver:
-        pytest.skip("needs Debian's packages chromium and chromium-driver")
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    for flag in (
-        'headless=new', 'no-sandbox', 'disable-gpu', 'disable-dev-shm-usage',
-        'disable-background-networking', 'disable-component-update', 'disable-sync',
-        'disable-default-apps', 'no-first-run', 'window-size=1300,1000',
-        f'user-data-dir={tmp_path / "chromium"}',
-    ):  # fmt: skip
-        options.add_argument(f'--{flag}')
-    options.set_capability('goog:loggingPrefs', {'browser': 'ALL'})
-    chrome = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
-    try:
+    with chromium(tmp_path / 'chromium') as chrome:
         yield chrome
-    finally:
-        chrome.quit()
 
 
 OUTPUTS = """
@@ -152,17 +135,6 @@ return [...document.querySelectorAll('.jp-CodeCell')].map(cell => ({
         output => output.innerText),
 }))
 """
-
-
-def wait_for(condition, seconds=180):
-    """Return what `condition()` returns as soon as it is true."""
-    start = time.monotonic()
-    while time.monotonic() - start < seconds:
-        found = condition()
-        if found:
-            return found
-        time.sleep(0.05)
-    raise AssertionError(f'waited {seconds} s')
 
 
 def click(browser, xpath):
