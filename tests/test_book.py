@@ -76,7 +76,15 @@ def order():
     from chapters.__main__ import names
 
     chapters = [f'chapters/{name}.html' for name in names()]
-    return ['index.html', *chapters, 'textbook.html', 'scores.html', 'colab.html', 'api.html']
+    return [
+        'index.html',
+        *chapters,
+        'textbook.html',
+        'scores.html',
+        'speed.html',
+        'colab.html',
+        'api.html',
+    ]
 
 
 CRAWL = """

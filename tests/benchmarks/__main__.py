@@ -2,8 +2,8 @@
 
 Each form of each system is a process of its own, kept alive; in every round each plays for a moment
 in turn, so that whatever else the machine does falls on all alike. What is printed are medians over
-the rounds, and medians of the ratios within a round. Results go to build/bench/, and the table into
-the README between its two markers.
+the rounds, and medians of the ratios within a round. Results go to build/bench/, the table into the
+README between its two markers, and the plot of the growth to the book.
 """
 
 import contextlib
@@ -312,7 +312,7 @@ def main(rounds, seconds, systems):
     results['chapter'] = chapter(3)
     results['feeding'] = images_per_second()
     results['growth'], results['lead'] = growth(torch, 3, seconds / 2)
-    draw(results['growth'], OUT / 'growth.png')
+    draw(results['growth'], ROOT / '.book' / 'results' / 'growth.png')
     results['targets'] = dict(check(results))
     (OUT / 'bench.json').write_text(json.dumps(results, indent=1))
     text = page(results)
