@@ -25,7 +25,7 @@ doctor: .venv/.base ## Say what is installed here, what would fail and what mend
 test test-slow test-pythons: export OMP_NUM_THREADS ?= 1
 
 test: .venv/.test ## Run the fast tests and print the coverage of d2l_gan.
-	$(python) -m pytest -m 'not slow' --cov --cov-report=term-missing \
+	$(python) -m pytest -n 2 --dist loadfile -m 'not slow' --cov --cov-report=term-missing \
 		$(if $(ARGS),$(ARGS),--cov-fail-under=95)
 
 test-slow: .venv/.test .venv/.notebook .venv/.book ## Run the slow tests, those in a browser too.

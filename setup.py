@@ -33,7 +33,10 @@ requires = [
 ]
 notebook = ['ipykernel', 'ipywidgets', 'jupyterlab', 'jupytext', 'nbclient', 'nbconvert']
 export = ["onnx>=1.14.1,<1.18; python_version < '3.13'", "onnxruntime; python_version < '3.13'"]
-test = ['hypothesis', 'ipykernel', 'jupytext', 'nbclient', 'nox', 'pytest', 'pytest-cov', 'ruff']
+test = [
+    'hypothesis', 'ipykernel', 'jupytext', 'nbclient', 'nox', 'pytest', 'pytest-cov',
+    'pytest-xdist', 'ruff',
+]  # fmt: skip
 
 setup(
     name='d2l_gan',
