@@ -292,6 +292,11 @@ def configure(app, config):
     config.mathjax_path = 'tex-svg.js'
 
 
+def every_page(app, env, added, changed, removed):
+    """Read all pages in each build, since they show what the chapters write while it is built."""
+    return env.found_docs
+
+
 def clear(app):
     """Forget what an earlier book's chapters wrote."""
     shutil.rmtree(app.config.book_runs, ignore_errors=True)
@@ -308,6 +313,7 @@ def setup(app):
     app.add_directive('film', Film)
     app.connect('config-inited', configure)
     app.connect('builder-inited', clear)
+    app.connect('env-get-outdated', every_page)
     app.connect('env-before-read-docs', chapters_first)
     app.connect('autodoc-process-docstring', markdown)
     return {'parallel_read_safe': False}  # the chapters come before what quotes them
