@@ -144,13 +144,18 @@ class Scores(SphinxDirective):
                     raise self.error(f'{found[0]}: {row} has no score {key}') from None
                 seeds.add(len(values))
                 cell = format(statistics.median(values), form)
-                if better != '-':
+                if better != '-' and len(values) > 1:
                     worst = max(values) if better == 'lower' else min(values)
                     cell += f' ({worst:{form}})'
                 cells.append(cell)
             lines.append(f'| {row} | ' + ' | '.join(cells) + ' |')
         count = ' to '.join(str(number) for number in sorted({min(seeds), max(seeds)}))
-        told = f'Medians over {count} seeds, the worst seed in brackets; `make scores ARGS={name}`.'
+        told = (
+            f'Medians over {count} seeds, the worst seed in brackets'
+            if max(seeds) > 1
+            else 'Seed 0'
+        )
+        told += f'; `make scores ARGS={name}`.'
         return self.parse_text_to_nodes('\n'.join([*lines, '', told]))
 
 
