@@ -215,7 +215,7 @@ def test_light_and_dark_both_have_contrast(address, browser, scheme):
 
 
 def test_chapters_have_figures_films_and_folded_solutions(book, address, browser):
-    for name in order()[1:-4]:
+    for name in (page for page in order() if page.startswith('chapters/')):
         visit(browser, f'{address}/{name}')
         films = browser.execute_script(
             "return [...document.querySelectorAll('article img')].map(image => image.src)"
