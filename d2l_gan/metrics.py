@@ -270,7 +270,8 @@ def digit_scores(images, source='mnist'):
     nearest: median distance to the nearest training image, see there.
     memorised: estimated share of copies. Of samples that owe nothing to single training images,
     one in 6 is nearest to one of the 10,000 validation images, which nothing trained on, and not to
-    one of the 50,000; of copies, none. 0 to 1, +- 0.02, blurred or not; nearly copied counts too.
+    one of the 50,000; of copies, none. 0 to 1; nearly copied counts too. Test images that were
+    blurred, mixed or made black and white move it by up to 0.06, so less than 0.1 proves nothing.
     real: what real images get in the same questions, see `real_scores`.
     """
     rows = digit_images(images)

@@ -335,6 +335,7 @@ def test_leaky_draws_digits(mnist, tmp_path):
     scores = mnist_leaky.run(data='mnist', num_epochs=10, out=tmp_path).scores
     assert scores['digits_present'] >= 9
     assert scores['parzen'] > 90
+    assert scores['memorised'] < 0.1
 
 
 def test_the_cure_adds_up_to_the_defaults(monkeypatch):
