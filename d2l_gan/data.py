@@ -10,6 +10,7 @@ from mxnet import np
 
 from . import devices, idx
 
+NUM_TRAIN = 50_000  # of MNIST's training file; the rest is for validation
 # Rows that a batch is sliced from are gathered a few megabytes at a time: once around the
 # processor's cache and three times as fast as gathering a whole epoch of MNIST at once.
 _GATHER = 2**22
@@ -93,7 +94,10 @@ def mnist(split='train', scale='unit', flat=True, patience=30):
     Raises `idx.DataError` where the files cannot be had or are damaged. Source: LeCun, Cortes and
     Burges; the first 50,000 to train on are those of Goodfellow et al. 2014.
     """
-    splits = {'train': (50000,), 'validation': (50000, None), 'test': (None,), 'all_train': (None,)}
+    splits = {
+        'train': (NUM_TRAIN,), 'validation': (NUM_TRAIN, None),
+        'test': (None,), 'all_train': (None,),
+    }  # fmt: skip
     form = _form(split, splits, scale, flat)
     file = 't10k' if split == 'test' else 'train'
     labels = idx.load(f'{file}-labels-idx1-ubyte', patience)

@@ -5,13 +5,11 @@ from pathlib import Path
 
 from d2l_gan import data, files, metrics, plots
 from d2l_gan.checkpoint import Checkpoint
-from d2l_gan.data import Batches
 from d2l_gan.generator import Generators, latest_generator
 
 import numpy
 
 NUM_KEPT, NUM_SCORED = 16, 10_000  # digits of an epoch that stay; digits that are scored
-NUM_TRAIN = 50_000  # of MNIST's
 TITLES = {'mnist': 'MNIST', 'digits': "scikit-learn's 1,797 digits"}
 # A sign of collapse is told once it has lasted for PATIENCE epochs.
 PATIENCE, SURE, ALIKE, FEW = 5, 0.99, 0.2, 7
@@ -148,16 +146,16 @@ class Digits:
         if num_examples is not None and not 0 < num_examples <= len(X):
             raise ValueError(f'`num_examples` is {num_examples}; it must be from 1 to {len(X)}')
         self.X, self.out, self.scale = X[:num_examples], Path(out), scale
-        self.title, self.short = TITLES[self.source], num_examples is not None
+        self.title = TITLES[self.source]
+        self.epoch = data.NUM_TRAIN if num_examples is None else len(self.X)  # digits in an epoch
 
     def batches(self, batch_size, device=None):
         """Return `Batches` of X: an epoch is a pass over MNIST, or as many steps with fewer digits.
 
         With `num_examples`, which is there to make a training short, it is a pass over those.
         """
-        few = self.source != 'mnist' and not self.short
-        steps = math.ceil(NUM_TRAIN / batch_size) if few else None
-        return Batches(self.X, batch_size, steps=steps, device=device)
+        steps = None if self.epoch == len(self.X) else math.ceil(self.epoch / batch_size)
+        return data.Batches(self.X, batch_size, steps=steps, device=device)
 
     def callbacks(self, more=(), show=False, film=True, resume=False, read=True):
         """Return the callbacks of a chapter, with `more`, the caller's own, before the checkpoint.

@@ -21,7 +21,7 @@ def picture(net_G, z):
 
 
 def play(net_G, Z, path):
-    """Show sliders in a notebook, and the same as a film where nobody can move them; see below.
+    """Show sliders in a notebook, and the same as a film where nobody can move them.
 
     Z: noise, (n, latent_dim), two rows or more. `path` gets the film. An executed notebook keeps
     both, and whatever displays it chooses: JupyterLab the sliders, a page of a book the film.

@@ -22,8 +22,6 @@ CURE = {
     '+ average=0.999': {'average': 0.999},
     '+ 25 epochs of 500 batches of 100': {'num_epochs': 25, 'steps': 500, 'batch_size': 100},
 }
-
-
 CHOICES = {
     'vanilla without the average': ('vanilla', {'average': 0}),
     'vanilla': ('vanilla', {}),
@@ -33,7 +31,7 @@ CHOICES = {
 }
 
 
-def scored(chapter, seed, judges='test', **changes):
+def scored(chapter, seed, judges, **changes):
     """Train a chapter, draw 10,000 digits; return the quick ones of its scores.
 
     judges: the real digits that the samples are compared with. Only a verdict may ask those of the
@@ -42,9 +40,11 @@ def scored(chapter, seed, judges='test', **changes):
     import importlib
 
     run = importlib.import_module(f'chapters.mnist_{chapter}').run
-    validation, test = (data.mnist(split)[0].asnumpy() for split in ('validation', judges))
+    validation = data.mnist('validation')[0].asnumpy()
     if judges == 'validation':
         validation, test = numpy.split(validation, 2)
+    else:
+        test = data.mnist('test')[0].asnumpy()
     judge = classifier('mnist')
     with tempfile.TemporaryDirectory() as out, contextlib.redirect_stdout(sys.stderr):
         wall, cpu = time.perf_counter(), time.process_time()
