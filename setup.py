@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from setuptools import setup
+from setuptools import find_packages, setup
 
 text = (Path(__file__).parent / 'd2l_gan' / '__init__.py').read_text(encoding='utf-8')
 version = re.search(r"__version__ = '(.+)'", text).group(1)
@@ -45,7 +45,7 @@ setup(
     long_description=readme.read_text(encoding='utf-8') if readme.exists() else '',
     long_description_content_type='text/markdown',
     license='Apache-2.0',
-    packages=['d2l_gan', 'chapters'],
+    packages=find_packages(include=['d2l_gan', 'd2l_gan.*', 'chapters']),
     package_data={'chapters': ['*.gif', '*.png', '*.md', '*.json']},
     python_requires='>=3.8',
     install_requires=requires,

@@ -219,7 +219,7 @@ def run(
             *callbacks, Checkpoint(out / 'checkpoints', resume=resume),
         ],
     )  # fmt: skip
-    with history.averaged():
+    with history.averaged(net_G):
         scores = score(net_G, X, history)
     files.write_json(out / 'scores.json', scores)
     plots.tell(in_words(scores))

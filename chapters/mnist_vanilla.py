@@ -305,7 +305,7 @@ Fréchet distance 78 (`make scores ARGS=mnist`).
 
    <details><summary>Solution</summary>
 
-   `history.averaged()` lets `net_G` hold the average for a while. The early average is near to $G$,
+   `history.averaged(net_G)` lets `net_G` hold the average for a while. The early average is near to $G$,
    since it forgets quickly at first; after longer training its digits are smoother and have fewer
    stray pixels.
 
@@ -315,7 +315,7 @@ Fréchet distance 78 (`make scores ARGS=mnist`).
    result = run(num_examples=512, num_epochs=2, score=False, out=out)
    Z = np.random.uniform(-1, 1, (4, 100))
    own = result.net_G(Z)
-   with result.history.averaged():
+   with result.history.averaged(result.net_G):
        average = result.net_G(Z)
    assert 0 < float(np.abs(own - average).mean()) < 0.2
    assert float(np.abs(result.net_G(Z) - own).max()) == 0

@@ -7,7 +7,7 @@ multiplications, would take a processor a few hundred *nanoseconds*. Where does 
 chapter finds out, and takes it back: rung by rung, each a single change, until the same game runs an
 order of magnitude faster. Nothing about the game changes, only about who is told what, and how often.
 
-That is what `train(..., static=True)` does, in `d2l_gan/static.py`. It is also what TorchScript,
+That is what `train(..., engine='symbol')` does, in `d2l_gan/engines/symbol.py`. It is also what TorchScript,
 TensorFlow's graphs and JAX's `jit` are about; the idea is older than all of them. The book treats it
 in [section 13.1](https://d2l.ai/chapter_computational-performance/hybridize.html), *Compilers and
 Interpreters*.
@@ -18,10 +18,12 @@ import json
 import time
 from pathlib import Path
 
-from d2l_gan import data, files, losses, plots, static
+from d2l_gan import data, files, losses, plots
 from d2l_gan.checkpoint import Checkpoint
+from d2l_gan.engines.symbol import Symbol
+from d2l_gan.engines.textbook import Textbook
 from d2l_gan.game import Result
-from d2l_gan.train import Textbook, train, update_D, update_G
+from d2l_gan.train import train, update_D, update_G
 
 import mxnet as mx
 import numpy
@@ -142,7 +144,7 @@ Python now runs ahead while another thread computes.
 def patient(net_D, net_G, trainer_D, trainer_G, loss):
     """Return the book's step without the two floats."""
     objective = losses.objective(loss)
-    return Textbook(net_D, net_G, trainer_D, trainer_G, objective, 'D').step
+    return Textbook(net_D, net_G, trainer_D, trainer_G, objective, 'D', mx.cpu()).step
 
 
 # %% [markdown]
@@ -241,7 +243,7 @@ def one_adam(net_D, net_G, trainer_D, trainer_G, loss):
 
 # %% [markdown]
 r"""
-**6. Compute less.** `static.compile` goes on from here. Real and fake examples go through $D$ in one
+**6. Compute less.** The engine `Symbol` goes on from here. Real and fake examples go through $D$ in one
 batch, with one matrix product instead of two. The fake examples are made once for both updates: $G$
 has not moved in between (the book's own comment suggests it). The slope of the cross-entropy with
 respect to the logit is $\sigma(o) - y$, one operator instead of the thirty that compute the loss and
@@ -254,13 +256,13 @@ arguments that were laid out once.
 
 # %%
 def compiled(net_D, net_G, trainer_D, trainer_G, loss):
-    """Return the step of `static.compile`."""
+    """Return the step of the engine `Symbol`."""
     players = []
 
     def step(X, Z):
         if not players:
-            game = net_D, net_G, trainer_D, trainer_G, losses.objective(loss), 'D'
-            players.append(static.compile(*game, X.ctx, X, Z))
+            game = net_D, net_G, trainer_D, trainer_G, losses.objective(loss), 'D', X.ctx
+            players.append(Symbol(*game, (X, Z, None)))
         players[0].step(X, Z)
 
     return step
@@ -364,7 +366,7 @@ them.)
 ## Training with it
 
 There is nothing to switch on: `train` compiles what it can, which is every network of hybridizable
-blocks, and plays the others update by update. `static=True` insists, and says why if it cannot.
+blocks, and plays the others update by update. `engine='symbol'` insists, and says why if it cannot.
 """
 
 
@@ -400,7 +402,7 @@ def run(
     net_D, net_G = networks()
     history = train(
         net_D, net_G, data.Batches(X, batch_size, device=device), num_epochs, lr_D, lr_G,
-        latent_dim, X[:100].asnumpy(), seed=seed, device=device, objective=objective, static=True,
+        latent_dim, X[:100].asnumpy(), seed=seed, device=device, objective=objective, engine='symbol',
         callbacks=[
             plots.LiveFigure(out=out, show=show, film=False, frames=1),
             Checkpoint(out / 'checkpoints', resume=resume),
@@ -475,7 +477,7 @@ r"""
    </details>
 
 3. Put a `BatchNorm` into $D$. Why may real and fake examples then not share a batch? Does
-   `static.compile` know?
+   the engine know?
 
    <details><summary>Solution</summary>
 
@@ -492,7 +494,7 @@ r"""
        net(X)
        trainers.append(gluon.Trainer(list(net.collect_params().values()), 'adam'))
    game = net_D, net_G, *trainers, losses.objective('bce'), 'D', mx.cpu()
-   assert not static.compile(*game, X, Z).merge
+   assert not Symbol(*game, (X, Z, None)).merge
    ```
 
    </details>
@@ -521,7 +523,7 @@ r"""
    <details><summary>Solution</summary>
 
    One that looks at its numbers, as with `if`, has no graph: which one would it be? With
-   `static='auto'`, the default, it is trained update by update.
+   `engine='auto'`, the default, it is trained update by update.
 
    ```python
    class Moody(nn.Block):
@@ -535,7 +537,7 @@ r"""
 
    X = np.ones((8, 2))
    try:
-       train(Moody(), networks()[1], [(X,)], 1, 0.1, 0.1, 2, X, static=True, callbacks=[])
+       train(Moody(), networks()[1], [(X,)], 1, 0.1, 0.1, 2, X, engine='symbol', callbacks=[])
        assert False
    except ValueError as error:
        assert 'Moody is not a HybridBlock' in str(error)

@@ -60,7 +60,7 @@ def save(path, game, score=None):
     """Write the whole state of `game` to `path`, whole or not at all."""
     history = game.history.to_dict()
     arrays = dict(game.arrays(), fixed_Z=game.fixed_Z)
-    arrays.update({f: numpy.array(history.pop(f), 'float64') for f in History.FIELDS})
+    arrays.update({c: numpy.array(history.pop(c), 'float64') for c in game.history.columns})
     header = {
         'kind': 'training', 'file': Path(path).name, 'epoch': game.epoch, 'score': score,
         'counters': game.counters(), 'history': history,
@@ -76,8 +76,9 @@ def restore(path, game):
     """
     with naming(path):
         header, arrays = _check(path, game)
-        history = dict(header['history'], **{f: arrays[f].tolist() for f in History.FIELDS})
-        History().from_dict(history)  # fails here if it is going to
+        columns = game.history.columns
+        history = dict(header['history'], **{c: arrays[c].tolist() for c in columns})
+        History(columns=columns).from_dict(history)  # fails here if it is going to
         counters = {key: int(header['counters'][key]) for key in game.counters()}
         others = [f'{k} {v}' for k, v in header['versions'].items() if VERSIONS[k] != v]
     for name, array in dict(game.arrays(), fixed_Z=game.fixed_Z).items():
@@ -100,7 +101,7 @@ def _check(path, game):
         raise CheckpointError(f'is of epoch {epoch}; `num_epochs` is only {game.num_epochs}')
     live = dict(game.arrays(), fixed_Z=game.fixed_Z)
     expected = {name: (array.shape, array.dtype) for name, array in live.items()}
-    expected.update(dict.fromkeys(History.FIELDS, ((epoch,), 'float64')))
+    expected.update(dict.fromkeys(game.history.columns, ((epoch,), 'float64')))
     for name, (shape, dtype) in expected.items():
         if arrays[name].shape != shape or arrays[name].dtype != dtype:
             raise CheckpointError(f'has `{name}` of {arrays[name].shape}; it must be {shape}')

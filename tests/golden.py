@@ -1,4 +1,4 @@
-"""Play each chapter for a moment and return its numbers, to compare a moved house with the old one."""
+"""Play each chapter for a moment and return its numbers: the same before and after a move."""
 
 import functools
 import json
@@ -54,7 +54,9 @@ if __name__ == '__main__':
     keyword, *values = sys.argv[2:]
     values = [{'True': True, 'False': False}.get(value, value) for value in values]
     found = {
-        name: {form: play(name, keyword, value) for form, value in zip(('compiled', 'book'), values)}
+        name: {
+            form: play(name, keyword, value) for form, value in zip(('compiled', 'book'), values)
+        }
         for name in RUNS
     }
     Path(sys.argv[1]).write_text(json.dumps(found, indent=1))

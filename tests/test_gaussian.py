@@ -7,7 +7,7 @@ import sys
 
 from chapters import gaussian
 from d2l_gan import data
-from d2l_gan.game import History
+from d2l_gan.game import COLUMNS, History
 
 import numpy
 import pytest
@@ -64,7 +64,7 @@ def test_a_perfect_generator_scores_zero():
     net_G[0].weight.set_data(A.T)
     net_G[0].bias.set_data(b)
     history = History(0)
-    history.append(**dict.fromkeys(History.FIELDS, 0.5))
+    history.append(**dict.fromkeys(COLUMNS, 0.5))
     scores = gaussian.score(net_G, data.gaussian(1000)[0], history)
     assert scores['w2_truth'] == pytest.approx(0, abs=1e-6)
     assert scores['w2_sample'] == pytest.approx(scores['w2_floor'], abs=1e-4)

@@ -207,7 +207,7 @@ def test_scores_10000_digits_of_the_saved_generator(trained, tmp_path, monkeypat
     assert json.loads((tmp_path / 'scores.json').read_text())['parzen'] == 1.5
     assert result.scores['parzen'] == 1.5
     drawn = mnist_leaky.run(sample=3, out=tmp_path)
-    with result.history.averaged():
+    with result.history.averaged(result.net_G):
         assert drawn.shape[1:] == unit(result.net_G(np.zeros((1, 100))), 'symmetric').shape[1:]
 
 

@@ -12,7 +12,7 @@ import termios
 import time
 
 from d2l_gan import plots
-from d2l_gan.game import History
+from d2l_gan.game import COLUMNS, History
 
 import numpy
 import pytest
@@ -45,7 +45,7 @@ class Game:
 
     def next(self):
         self.epoch += 1
-        values = dict.fromkeys(History.FIELDS, 0.5)
+        values = dict.fromkeys(COLUMNS, 0.5)
         values.update(loss_D=0.7 - 0.4 / self.epoch, loss_G=0.7 + 1 / self.epoch)
         self.history.append(**dict(values, examples_per_sec=577.4))
 
@@ -247,7 +247,7 @@ def test_after_an_exception_it_tidies_up_without_a_closing_line(tmp_path, capsys
 def test_nothing_is_cut_off_in_the_film(tmp_path):
     game = Game(3)
     figure = game.play(plots.LiveFigure(out=tmp_path), 0)
-    values = dict.fromkeys(History.FIELDS, 0.69)
+    values = dict.fromkeys(COLUMNS, 0.69)
     game.history.append(**dict(values, loss_G=-0.68))  # as in the minimax game
     game.epoch = 1
     figure(game)

@@ -9,7 +9,7 @@ import types
 from chapters import sine
 from d2l_gan import plots
 from d2l_gan.data import sine_points
-from d2l_gan.game import History
+from d2l_gan.game import COLUMNS, History
 
 import numpy
 import pytest
@@ -99,9 +99,7 @@ def test_the_tutorials_rule_stops_on_one_batchs_mean(mean, stops):
 def test_the_sounder_rule_asks_for_a_window_and_the_curve(monkeypatch, means, painted, stops):
     history, asked = History(0), []
     for mean in means:
-        history.append(
-            **dict(dict.fromkeys(History.FIELDS, 0.0), mean_D_real=mean, mean_D_fake=0.5)
-        )
+        history.append(**dict(dict.fromkeys(COLUMNS, 0.0), mean_D_real=mean, mean_D_fake=0.5))
     real = sine.curves('sine', 64)
     monkeypatch.setattr(sine, 'paint', lambda net_G, Z: real.asnumpy() + painted)
     sine.settled(game(history=history, data=real, net_G=None, latent_dim=5, stop=asked.append))

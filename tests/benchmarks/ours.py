@@ -38,7 +38,8 @@ def main():
     train(
         network(s['D']), network(s['G']), batches, 10**6, *rates, s['latent_dim'], X,
         objective=losses.objective(s['objective'], label_smoothing=s['smoothing']),
-        prior=s['prior'], first=s['first'], static=form == 'static', seed=0, callbacks=[measure],
+        prior=s['prior'], first=s['first'], seed=0,
+        engine='symbol' if form == 'static' else 'textbook', callbacks=[measure],
     )  # fmt: skip
 
 

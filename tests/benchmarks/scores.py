@@ -40,7 +40,7 @@ def textbook(seed):
     """Train with the textbook's own updates and loader; return the distance to the truth."""
     from chapters.gaussian import networks, score
     from d2l_gan import data
-    from d2l_gan.game import History, seeded
+    from d2l_gan.game import COLUMNS, History, seeded
 
     from d2l import mxnet as d2l
     from mxnet import gluon, init, np
@@ -60,7 +60,7 @@ def textbook(seed):
                 Z = np.random.normal(0, 1, (8, 2))
                 d2l.update_D(batch, Z, net_D, net_G, loss, trainers[0])
                 d2l.update_G(Z, net_D, net_G, loss, trainers[1])
-    history.append(**dict.fromkeys(History.FIELDS, 0))
+    history.append(**dict.fromkeys(COLUMNS, 0))
     return score(net_G, X, history)
 
 

@@ -24,8 +24,9 @@ import traceback
 import warnings
 from pathlib import Path
 
-from d2l_gan import checkpoint, data, sealed, static, train
+from d2l_gan import checkpoint, data, engines, sealed, train
 from d2l_gan.checkpoint import Checkpoint, CheckpointError
+from d2l_gan.engines import symbol, textbook
 
 import numpy
 from mxnet import np, npx
@@ -107,7 +108,7 @@ def networks():
 
 
 def play(
-    directory, resume=False, played=None, before=None, batches=None, epochs=EPOCHS, static='auto',
+    directory, resume=False, played=None, before=None, batches=None, epochs=EPOCHS, engine='auto',
     **settings,
 ):  # fmt: skip
     """Train, and write a digest of the end beside the checkpoints."""
@@ -117,7 +118,7 @@ def play(
     callbacks = [keep, played, before, Checkpoint(directory, resume=resume)]
     train.train(
         *networks(), batches or data.Batches(X, 8), epochs, 0.05, 0.01, 2, X, seed=3, average=0.9,
-        static=static, callbacks=[c for c in callbacks if c], **settings,
+        engine=engine, callbacks=[c for c in callbacks if c], **settings,
     )  # fmt: skip
     write_digest(keep.game, directory)
 
@@ -180,13 +181,13 @@ def goes_on(directory, expected, **settings):
 def kills(directory, times, aim):
     """Kill `times` trainings, resume each; return (most epochs lost, half-written files seen)."""
     chance, lost, halves = random.Random(0), 0, 0
-    ends = {mode: reference(directory / str(mode), static=mode) for mode in ('auto', False)}
+    ends = {mode: reference(directory / str(mode), engine=mode) for mode in ('auto', 'textbook')}
     for i in range(times):
-        mode = ('auto', False)[i % 2]
+        mode = ('auto', 'textbook')[i % 2]
         expected, seconds = ends[mode]
         path = directory / f'{i}'
         path.mkdir()
-        child = Child(play, path, static=mode)
+        child = Child(play, path, engine=mode)
         if aim:
             wait_for_half_written(path, chance.randrange(1, EPOCHS), child.pid)
         else:
@@ -199,7 +200,7 @@ def kills(directory, times, aim):
         assert 0 <= gone <= 1, f'{gone} epochs lost'
         lost = max(lost, gone)
         if status:
-            goes_on(path, expected, static=mode)
+            goes_on(path, expected, engine=mode)
         assert digest(path) == expected
         assert not any(name.startswith('.epoch') for name in os.listdir(path))
         shutil.rmtree(path)
@@ -246,18 +247,18 @@ CHAPTERS = {
 KILLED_IN = {name: range(1, run['num_epochs'] + 1) for name, run in CHAPTERS.items()}
 
 
-def play_chapter(name, out, static_too, played=None, die=None, resume=False):
+def play_chapter(name, out, compiled, played=None, die=None, resume=False):
     keep = Keep()
-    if not static_too:
+    if not compiled:
 
         def refuse(*args):
-            raise static.NotStatic('not now')
+            raise engines.CannotPlay('not now')
 
-        train.static.compile = refuse
+        symbol.Symbol = refuse
     importlib.import_module(f'chapters.{name}').run(
         out=out, resume=resume, callbacks=[keep, Die(die)], **CHAPTERS[name]
     )
-    assert keep.game.hyperparameters['static'] == static_too
+    assert isinstance(keep.game.engine, textbook.Textbook) != compiled
     write_digest(keep.game, out)
 
 

@@ -6,8 +6,11 @@ that starts near 0 amplifies the last digit of its first gradients; so does any 
 
 import importlib
 
-from d2l_gan import losses, static
-from d2l_gan.train import Textbook, train, update_D, update_G
+from d2l_gan import losses
+from d2l_gan.engines import CannotPlay, symbol
+from d2l_gan.engines.symbol import Symbol
+from d2l_gan.engines.textbook import Textbook
+from d2l_gan.train import train, update_D, update_G
 
 import mxnet as mx
 import numpy
@@ -45,10 +48,9 @@ def game(networks, compiled, objective='bce', first='D', shape=(2,), latent_dim=
         net.cast(dtype)
         parameters = list(net.collect_params().values())
         trainers.append(gluon.Trainer(parameters, 'adam', dict(adam, learning_rate=rate)))
-    given = (net_D, net_G, *trainers, losses.objective(objective), first)
-    if not compiled:
-        return Textbook(*given)
-    return static.compile(*given, device, X.astype(dtype), Z.astype(dtype))
+    given = (net_D, net_G, *trainers, losses.objective(objective), first, device)
+    sample = X.astype(dtype), Z.astype(dtype), None
+    return Symbol(*given, sample) if compiled else Textbook(*given)
 
 
 def batches(steps, shape=(2,), latent_dim=2, batch=8, device=None, dtype='float64', **_):
@@ -78,7 +80,7 @@ def compare(networks, steps=50, **settings):
     for X, Z in batches(steps, **settings):
         one.step(X, Z)
         other.step(X, Z)
-    a, b = one.read(), other.read()
+    a, b = one.notes(), other.notes()
     assert len(a) == len(b) == steps
     for i in range(4):  # loss_D, loss_G, the logits of real and of fake examples
         played = [numpy.concatenate([step[i] for step in game]) for game in (a, b)]
@@ -111,7 +113,7 @@ def test_smoothed_labels_for_D():
     compare(small, objective=losses.objective('bce', label_smoothing=0.2))
 
 
-def test_a_loss_that_static_does_not_know():
+def test_a_loss_that_symbol_does_not_know():
     class Squared(gluon.loss.Loss):
         def __init__(self):
             super().__init__(None, 0)
@@ -191,7 +193,7 @@ def test_dropout_drops_and_learns():
     assert players.repeat  # two masks for G, as in the textbook
     for X, Z in batches(3):
         players.step(X, Z)
-    steps = players.read()
+    steps = players.notes()
     assert all(numpy.isfinite(a).all() for step in steps for a in step)
 
     def judged(compiled):
@@ -200,7 +202,7 @@ def test_dropout_drops_and_learns():
         X, Z = next(batches(1))
         for _ in range(400):
             players.step(X, Z)
-        return numpy.stack([numpy.stack(step[2:]) for step in players.read()])
+        return numpy.stack([numpy.stack(step[2:]) for step in players.notes()])
 
     textbook, compiled = judged(False), judged(True)
     error = (textbook.var(axis=0) / 400 + compiled.var(axis=0) / 400) ** 0.5
@@ -255,12 +257,12 @@ def test_frozen_parameters_stay():
 
 
 def test_notes_outlast_many_steps(monkeypatch):
-    monkeypatch.setattr(static, 'CHUNK', 4)
+    monkeypatch.setattr(symbol, 'CHUNK', 4)
     players = compare(small, steps=23)
     (X, Z), *_ = batches(1)
     players.step(X, Z)
-    assert len(players.read()) == 1
-    assert players.read() == []
+    assert len(players.notes()) == 1
+    assert players.notes() == []
 
 
 class Unhybrid(gluon.Block):
@@ -307,7 +309,7 @@ def test_what_cannot_be_compiled_says_why_and_is_left_alone(D, settings, sentenc
         nets[0] = D() if D else nets[0]
         return nets
 
-    with pytest.raises(static.NotStatic, match=sentence):
+    with pytest.raises(CannotPlay, match=sentence):
         game(networks, True, **settings)
     sizes = [p.data().size for net in nets for p in net.collect_params().values()]
     assert sum(sizes) > 0
@@ -327,26 +329,26 @@ def test_parameters_that_one_adam_cannot_serve(change, sentence):
     change(players.trainer_D._params[0])
     X, Z = next(batches(1))
     given = (players.net_D, players.net_G, players.trainer_D, players.trainer_G)
-    with pytest.raises(static.NotStatic, match=sentence):
-        static.compile(*given, players.objective, 'D', mx.cpu(), X, Z)
+    with pytest.raises(CannotPlay, match=sentence):
+        Symbol(*given, players.objective, 'D', mx.cpu(), (X, Z, None))
 
 
 def test_train_says_why_it_cannot_compile():
     X = np.ones((8, 2))
     given = (Unhybrid(), small()[1], [(X,)], 1, 0.1, 0.1, 2, X)
-    with pytest.raises(ValueError, match='`static` is True, but Unhybrid is not a HybridBlock'):
-        train(*given, static=True, callbacks=[])
-    train(*given, static='auto', callbacks=[])
+    with pytest.raises(ValueError, match="`engine` is 'symbol', but Unhybrid is not"):
+        train(*given, engine='symbol', callbacks=[])
+    train(*given, engine='auto', callbacks=[])
 
 
 def test_train_compiled_and_not_agree():
     X = np.random.normal(size=(40, 2))
     histories = []
-    for mode in (True, False):
+    for engine in ('symbol', 'textbook'):
         nets = small()
         histories.append(
             train(*nets, [(X[:16],), (X[16:32],), (X[32:],)], 4, 0.01, 0.01, 2, X, seed=1,
-                  static=mode, initializer=init.Normal(0.3), callbacks=[])
+                  engine=engine, initializer=init.Normal(0.3), callbacks=[])
         )  # fmt: skip
     for field in ('loss_D', 'loss_G', 'mean_D_real', 'mean_D_fake', 'accuracy_D'):
         assert numpy.allclose(histories[0][field], histories[1][field], rtol=1e-4), field
@@ -371,7 +373,7 @@ def test_what_a_broken_training_leaves_is_usable():
 
     nets, X = small(), np.ones((8, 2))
     with pytest.raises(KeyboardInterrupt):
-        train(*nets, Feed(), 5, 0.01, 0.01, 2, X, seed=1, static=True, callbacks=[])
+        train(*nets, Feed(), 5, 0.01, 0.01, 2, X, seed=1, engine='symbol', callbacks=[])
     values = [p.data().asnumpy() for net in nets for p in net.collect_params().values()]
     assert all(numpy.isfinite(v).all() for v in values)
     assert nets[1](np.ones((3, 2))).shape == (3, 2)

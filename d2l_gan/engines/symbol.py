@@ -16,6 +16,7 @@ import math
 import os
 
 from d2l_gan import losses
+from d2l_gan.engines import Adversarial, CannotPlay, adapter
 
 import numpy
 from mxnet import autograd, gluon, nd, np, optimizer, sym
@@ -27,25 +28,21 @@ SMALL = 4096  # multiply-adds of a layer; below, oneDNN takes longer to set up t
 CHUNK = 256  # steps for which the notes get room at a time
 
 
-class NotStatic(Exception):
-    """Say why a game cannot be compiled; `train` then plays it as the textbook does."""
+class Symbol(Adversarial):
+    """Play steps of the compiled game; see `Adversarial` for the arguments.
 
+    Parameters and Adam's moments keep their values, but from here on lie in one array per player.
 
-def compile(net_D, net_G, trainer_D, trainer_G, objective, first, device, X, Z):
-    """Return the game as `Players`, or raise NotStatic with the reason.
-
-    X: real examples, (batch, ...), and Z: noise, (batch, latent_dim), show the shapes. Parameters
-    and Adam's moments keep their values, but from here on lie in one array per player.
+    Args:
+        sample: (X, Z, condition), arrays that show the shapes.
     """
-    return Players(net_D, net_G, trainer_D, trainer_G, objective, first, device, X, Z)
 
-
-class Players:
-    """Play steps of the compiled game; the methods are those of `train.Textbook`."""
-
-    def __init__(self, net_D, net_G, trainer_D, trainer_G, objective, first, device, X, Z):
-        self.net_D, self.net_G, self.objective = net_D, net_G, objective
-        self.first, self.device, self.batches, self.steps = first, device, {}, []
+    def __init__(self, net_D, net_G, trainer_D, trainer_G, objective, first, device, sample):
+        super().__init__(net_D, net_G, trainer_D, trainer_G, objective, first, device)
+        X, Z, condition = sample
+        if condition is not None or self.pack > 1:
+            raise CannotPlay('conditions and packs are not compiled')
+        self.batches, self.played = {}, []
         for trainer in (trainer_D, trainer_G):
             _check(trainer, device, X.dtype)
         for loss in (objective.loss_D, objective.loss_G):
@@ -53,7 +50,7 @@ class Players:
                 lambda Y, loss=loss: loss(Y, np.ones_like(Y)),
                 *np.linspace(-3, 2, 6).reshape(2, 3, 1),
             ):
-                raise NotStatic(f'{type(loss).__name__} does not judge each example by itself')
+                raise CannotPlay(f'{type(loss).__name__} does not judge each example by itself')
         X, Z = X.as_in_ctx(device), Z.as_in_ctx(device)
         norm_D, norm_G = (
             trace(net, sym.var('X', shape=x.shape).as_np_ndarray()).list_auxiliary_states()
@@ -64,10 +61,23 @@ class Players:
             self.repeat = bool(norm_G) or not np.array_equal(net_G(Z), net_G(Z))
         self.symbols(X.shape, Z.shape)  # fails, if it does, before anything has moved
         self.D, self.G = _Player(trainer_D, device), _Player(trainer_G, device)
-        self.weights_G = self.G.weights
 
-    def step(self, X, Z):
-        """Update both players once; X: (batch, ...), Z: (batch, latent_dim)."""
+    def start_averages(self, decay, player='G'):
+        """Keep a running average of a player's weights, also in one array; see `Engine`."""
+        self.decay, own = decay, {'D': self.D, 'G': self.G}[player]
+        self.pairs = [(weight.copy(), weight) for weight in own.weights]
+        flat, *still = [average for average, _ in self.pairs]
+        self.averages, start, still = {}, 0, iter(still)
+        for name, p in adapter.named(*self.players[player]).items():
+            if p.grad_req == 'null':
+                self.averages[name] = next(still)
+            else:
+                stop = start + p.data().size
+                view = flat.as_nd_ndarray()[start:stop].reshape(p.shape)  # NumPy's form copies
+                self.averages[name], start = view.as_np_ndarray(), stop
+
+    def step(self, X, Z, condition=None):
+        """Update both players once; see `engines` for the shapes."""
         batch = self.batches.get(len(X))
         if batch is None:
             batch = self.batches[len(X)] = _Batch(self, X, Z)
@@ -82,7 +92,7 @@ class Players:
                 batch.generate.forward()
             self.update_G(batch)
         batch.note()
-        self.steps.append(batch)
+        self.played.append(batch)
 
     def update_D(self, batch):
         """Update the discriminator once, on the loaded examples and the generated ones."""
@@ -116,22 +126,21 @@ class Players:
             judgement(self.objective.loss_G, trace(self.net_D, fake_X), 1),
         )
 
-    def read(self):
-        """Return, and forget, the steps since the last call: per step (loss_D, loss_G, logits of
-        the real batch, logits of the fake batch), NumPy arrays of `batch` values each."""
-        played = {batch: batch.read(self.objective) for batch in set(self.steps)}
-        steps, self.steps = [next(played[batch]) for batch in self.steps], []
-        return steps
+    def notes(self):
+        """Return, and forget, the steps since the last call; see `Adversarial.notes`."""
+        read = {batch: batch.read(self.objective) for batch in set(self.played)}
+        played, self.played = self.played, []
+        return [next(read[batch]) for batch in played]
 
 
 def trace(block, x):
-    """Return block(x) as a symbol, x being one; raise NotStatic where that cannot be."""
+    """Return block(x) as a symbol, x being one; raise CannotPlay where that cannot be."""
     if type(block) in (nn.Sequential, nn.HybridSequential):
         for child in block._children.values():
             x = trace(child, x)
         return x
     if not isinstance(block, gluon.HybridBlock):
-        raise NotStatic(f'{type(block).__name__} is not a HybridBlock')
+        raise CannotPlay(f'{type(block).__name__} is not a HybridBlock')
     try:
         if type(block) is nn.Dense:
             shape = x.infer_shape()[1][0]
@@ -139,7 +148,7 @@ def trace(block, x):
                 return _small_dense(block, x)
         return block(x)
     except Exception as error:  # whatever a block written for arrays alone may raise
-        raise NotStatic(f'{type(block).__name__} takes no symbol: {error}') from error
+        raise CannotPlay(f'{type(block).__name__} takes no symbol: {error}') from error
 
 
 def _small_dense(block, x):
@@ -313,11 +322,11 @@ def _splits(function, a, b):
 def _check(trainer, device, dtype):
     o, parameters = trainer._optimizer, trainer._params
     if type(o) is not optimizer.Adam:
-        raise NotStatic(f'the optimizer is {type(o).__name__}; it must be Adam')
+        raise CannotPlay(f'the optimizer is {type(o).__name__}; it must be Adam')
     for p in parameters:
         p._var = None  # the old one may not know the shape
         if p.list_ctx() != [device] or p.data().dtype != dtype or p.grad_req == 'add':
             rule = f'{numpy.dtype(dtype)} on {device} alone, and overwrite its gradient'
-            raise NotStatic(f'`{p.name}` must be {rule}')
+            raise CannotPlay(f'`{p.name}` must be {rule}')
         if p.lr_mult != 1 or (o.wd and p.wd_mult != 1):
-            raise NotStatic(f'`{p.name}` has a learning rate or weight decay of its own')
+            raise CannotPlay(f'`{p.name}` has a learning rate or weight decay of its own')

@@ -1,0 +1,59 @@
+"""One validator: the name of an argument, its value, and the rule that it must keep."""
+
+import difflib
+import math
+
+import numpy
+
+
+def fail(name, value, rule):
+    """Raise ValueError: "`name` is value; it must be rule"."""
+    raise ValueError(f'`{name}` is {value!r}; it must be {rule}')
+
+
+def whole(name, value, least=1):
+    """Return `value` as an int, once it is found to be a whole number of at least `least`."""
+    integer = isinstance(value, (int, numpy.integer)) and not isinstance(value, bool)
+    if not integer or value < least:
+        fail(name, value, f'an integer >= {least}')
+    return int(value)
+
+
+def number(name, value, interval):
+    """Return `value`, once it is found to be a finite number in `interval`, such as '[0, 1)'."""
+    low, high = (float(end) for end in interval[1:-1].split(','))
+    real = isinstance(value, (int, float, numpy.number)) and not isinstance(value, bool)
+    above = real and (value >= low if interval[0] == '[' else value > low)
+    below = real and (value <= high if interval[-1] == ']' else value < high)
+    if not (above and below and math.isfinite(value)):
+        sign = '>=' if interval[0] == '[' else '>'
+        fail(name, value, f'finite and {sign} {low:g}' if high == math.inf else f'in {interval}')
+    return value
+
+
+def choice(name, value, options):
+    """Return `value`, once it is found to be one of `options`; else name the nearest."""
+    if value not in options:
+        near = difflib.get_close_matches(str(value), map(str, options), n=1)
+        hint = f' (did you mean {near[0]!r}?)' if near else ''
+        *others, last = map(repr, options)
+        fail(name, value, f'{"one of " * (len(others) > 1)}{", ".join(others)} or {last}{hint}')
+    return value
+
+
+def examples(name, X):
+    """Return `X`, once it is found to be a floating, finite array (examples, features...)."""
+    shape = getattr(X, 'shape', ())
+    if len(shape) < 2:
+        raise ValueError(f'`{name}` has shape {shape}; it must be an array (examples, features...)')
+    if 0 in shape:
+        raise ValueError(f'`{name}` has shape {shape}; it must have at least one row')
+    values = X.asnumpy() if hasattr(X, 'asnumpy') else numpy.asarray(X)
+    if values.dtype.kind != 'f':
+        raise ValueError(
+            f"`{name}` has dtype {values.dtype}; it must be floating: X.astype('float32')"
+        )
+    if not numpy.isfinite(values).all():
+        bad = tuple(map(int, numpy.argwhere(~numpy.isfinite(values))[0]))
+        raise ValueError(f'`{name}` is {values[bad]} at {bad}; it must be finite')
+    return X

@@ -1,0 +1,111 @@
+"""Gluon, opened: what networks and trainers keep to themselves, and this package needs.
+
+A `Trainer` shows neither what Adam remembers of each parameter nor how many updates it has made,
+and can save them only as a pickle. A checkpoint needs both, and so does an engine that computes
+Adam's update itself. They are in `_updaters[0].states` and in the optimizer's counts. A `Block`
+knows its parameters by the names of its structure, and whether they have values yet, but does not
+tell either.
+"""
+
+import contextlib
+import functools
+import inspect
+
+from mxnet import gluon
+from mxnet.gluon import nn
+
+
+def adam(net, learning_rate, beta1=0.9, beta2=0.999):
+    """Return a Trainer of `net` with Adam, its moments made now and not in the first step.
+
+    The parameters go in the order of their definition. Left to itself a Trainer sorts them by
+    name, and names count all layers of the process: dense10 comes before dense9.
+    """
+    constants = {'learning_rate': learning_rate, 'beta1': beta1, 'beta2': beta2}
+    trainer = gluon.Trainer(list(net.collect_params().values()), 'adam', constants)
+    optimizer, updater = trainer._optimizer, trainer._updaters[0]
+    for i, parameter in enumerate(trainer._params):
+        if parameter.grad_req != 'null':
+            updater.states[i] = optimizer.create_state_multi_precision(i, parameter.data())
+            updater.states_synced[i] = True
+    return trainer
+
+
+def parameters(trainer):
+    """Return the trainer's parameters, in its order."""
+    return list(trainer._params)
+
+
+def moments(trainer, i):
+    """Return Adam's live (mean, variance) of parameter number `i`, () if it does not learn."""
+    return trainer._updaters[0].states.get(i, ())
+
+
+def named(net, trainer):
+    """Return {name: Parameter} of a trainer, by the names of the network's structure ("0.weight").
+
+    Those do not depend on what else was made in the process, as a parameter's own name does.
+    """
+    names = {id(p): name for name, p in net._collect_params_with_prefix().items()}
+    return {names[id(p)]: p for p in trainer._params}
+
+
+def has_weights(net):
+    """Return whether every parameter of a network has values by now."""
+    return all(p._data is not None for p in net.collect_params().values())
+
+
+def takes_condition(net):
+    """Return whether a network takes a second input, by the signature of its forward pass."""
+    while type(net) in (nn.Sequential, nn.HybridSequential) and len(net):
+        net = net[0]  # that hands its inputs to its first layer
+    method = net.forward
+    if isinstance(net, gluon.HybridBlock) and type(net).forward is gluon.HybridBlock.forward:
+        method = functools.partial(net.hybrid_forward, None)  # None: the place of F
+    parameters = inspect.signature(method).parameters.values()
+    names = [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
+    return len([name for name in names if name not in net._reg_params]) > 1
+
+
+def packed(X, pack):
+    """Return X, (batch, channels, ...), as (packs, pack * channels, ...); a rest is left out."""
+    if pack == 1:
+        return X
+    packs, channels = len(X) // pack, X.shape[1] if X.ndim > 1 else 1
+    return X[: packs * pack].reshape((packs, pack * channels) + X.shape[2:])
+
+
+@contextlib.contextmanager
+def swapped(net, weights):
+    """Let a network hold other weights, {name: array}, inside a `with` block."""
+    found = net._collect_params_with_prefix() if weights else {}
+    own = {name: found[name].data().copy() for name in weights}
+    for name, value in weights.items():
+        found[name].data()[:] = value
+    try:
+        yield net
+    finally:
+        for name, value in own.items():
+            found[name].data()[:] = value
+
+
+def arrays(net, trainer):
+    """Return {name: live array} of all that training changes: weights, statistics, moments."""
+    found = {}
+    for i, (name, parameter) in enumerate(named(net, trainer).items()):
+        found[name] = parameter.data()
+        for kind, moment in zip(('mean', 'variance'), moments(trainer, i)):
+            found[f'{name}/{kind}'] = moment
+    return found
+
+
+def updates(trainer):
+    """Return how many updates Adam has made."""
+    return trainer._optimizer.num_update
+
+
+def set_updates(trainer, count):
+    """Let Adam take `count` for the number of updates that it has made."""
+    trainer._optimizer.num_update = count
+    for i in trainer._updaters[0].states if count else ():
+        trainer._optimizer._index_update_count[i] = count
