@@ -21,7 +21,6 @@ import json
 from typing import NamedTuple
 
 from mxnet import gluon, sym
-from mxnet.gluon import nn
 
 
 class NoGraph(ValueError):
@@ -84,7 +83,7 @@ def trace(net, *names):
 def apply(block, *inputs):
     """Return block(*inputs), the inputs being symbols; raise NoGraph where that cannot be."""
     try:
-        return _apply(block, inputs)
+        return block(*inputs)
     except Exception as error:  # whatever a block written for arrays alone may raise
         places, culprit, trail = _places(block), block, error.__traceback__
         while trail is not None:  # from here down to where it failed
@@ -96,15 +95,6 @@ def apply(block, *inputs):
         where = f'`{place}`, a {kind},' if place else kind
         lines = str(error).strip().splitlines() or [type(error).__name__]
         raise NoGraph(f'{where} takes no symbol: {lines[0]}') from error
-
-
-def _apply(block, inputs):
-    if type(block) is nn.Sequential:  # a HybridSequential does this by itself
-        for child in block._children.values():
-            outputs = _apply(child, inputs)
-            inputs = outputs if isinstance(outputs, (tuple, list)) else (outputs,)
-        return inputs[0] if len(inputs) == 1 else inputs
-    return block(*inputs)
 
 
 def _places(block, path=''):
