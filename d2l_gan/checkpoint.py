@@ -28,10 +28,13 @@ import numpy
 def _describe(game):
     """Return what a training must have in common with the one that it goes on from."""
     # A block without a description of its own shows its address.
-    nets = [re.sub(' at 0x[0-9a-f]+', '', repr(net)) for net in (game.net_D, game.net_G)]
+    nets = {
+        f'net_{player}': re.sub(' at 0x[0-9a-f]+', '', repr(net))
+        for player, (net, _) in game.engine.players.items()
+    }
     sample = numpy.ascontiguousarray(host(game.data[:100]))
     return {
-        'networks': dict(zip(('net_D', 'net_G'), nets)),
+        'networks': nets,
         'hyperparameters': json.loads(json.dumps(game.hyperparameters, default=float)),
         'data': hashlib.sha256(sample).hexdigest(),
     }
@@ -56,10 +59,16 @@ def _compare(saved, here):
         raise CheckpointError('is of a training on other data')
 
 
+def live(game):
+    """Return {name: live array} of all that a checkpoint holds, the fixed latent batch too."""
+    fixed = {'fixed_Z': game.fixed_Z, 'fixed_condition': game.fixed_condition}
+    return {**game.arrays(), **{name: a for name, a in fixed.items() if a is not None}}
+
+
 def save(path, game, score=None):
     """Write the whole state of `game` to `path`, whole or not at all."""
     history = game.history.to_dict()
-    arrays = dict(game.arrays(), fixed_Z=game.fixed_Z)
+    arrays = live(game)
     arrays.update({c: numpy.array(history.pop(c), 'float64') for c in game.history.columns})
     header = {
         'kind': 'training', 'file': Path(path).name, 'epoch': game.epoch, 'score': score,
@@ -81,7 +90,7 @@ def restore(path, game):
         History(columns=columns).from_dict(history)  # fails here if it is going to
         counters = {key: int(header['counters'][key]) for key in game.counters()}
         others = [f'{k} {v}' for k, v in header['versions'].items() if VERSIONS[k] != v]
-    for name, array in dict(game.arrays(), fixed_Z=game.fixed_Z).items():
+    for name, array in live(game).items():
         array[:] = arrays[name]
     game.set_counters(counters)
     game.history.from_dict(history)
@@ -99,8 +108,7 @@ def _check(path, game):
     epoch = header['epoch']
     if not 0 < epoch <= game.num_epochs:
         raise CheckpointError(f'is of epoch {epoch}; `num_epochs` is only {game.num_epochs}')
-    live = dict(game.arrays(), fixed_Z=game.fixed_Z)
-    expected = {name: (array.shape, array.dtype) for name, array in live.items()}
+    expected = {name: (array.shape, array.dtype) for name, array in live(game).items()}
     expected.update(dict.fromkeys(game.history.columns, ((epoch,), 'float64')))
     for name, (shape, dtype) in expected.items():
         if arrays[name].shape != shape or arrays[name].dtype != dtype:

@@ -13,7 +13,7 @@ from d2l_gan.game import NUM_FIXED, PRIORS, Noise, seeded
 
 import mxnet as mx
 import numpy
-from mxnet import MXNetError, np, sym
+from mxnet import MXNetError, gluon, np, sym
 
 
 def settle():
@@ -116,7 +116,7 @@ def prepare(net_D, net_G, data_iter, latent_dim, prior, initializer, seed, devic
             else:
                 draw(name, net, initializer, device)
             fits(name, net, X)
-        Z = meet(net_D, net_G, X, condition, noise)
+        Z = meet(net_D, net_G, X, condition, noise, initializer)
         noise.forget()
     with seeded(seed, 0):  # again, since shapes that were unknown until now have drawn numbers
         for name, net in (('net_D', net_D), ('net_G', net_G)):
@@ -141,15 +141,26 @@ def draw(name, net, initializer, device):
                 '`initializer` out'
             ) from error
         return
+    net.initialize(init=initializer, force_reinit=True, ctx=device)
+    found = [p for p in net.collect_params().values() if numpy.prod(p.shape or 0) > 0]
+    if not all(bool(np.isfinite(p.data()).all()) for p in found):
+        probe(initializer, found[0].dtype)
+
+
+def probe(initializer, dtype):
+    """Raise ValueError where an initializer cannot draw finite weights of some dtype."""
+    told = initializer.dumps() if hasattr(initializer, 'dumps') else repr(initializer)
+    weight = gluon.Parameter('weight', shape=(3, 3), dtype=dtype)
     try:
-        net.initialize(init=initializer, force_reinit=True, ctx=device)
-        mx.nd.waitall()
-        values = [p.data() for p in net.collect_params().values() if numpy.prod(p.shape or 0) > 0]
+        weight.initialize(initializer)
+        weight.data().wait_to_read()
     except (MXNetError, ValueError) as error:
-        told = getattr(initializer, 'dumps', lambda: repr(initializer))()
-        raise ValueError(f'`initializer` is {told}; it fails: {first_line(error)}') from error
-    if not all(bool(np.isfinite(value).all()) for value in values):
-        told = getattr(initializer, 'dumps', lambda: repr(initializer))()
+        double = numpy.dtype(dtype) == 'float64'
+        cast = '; MXNet draws float32: initialize, cast, then `initializer=None`' if double else ''
+        raise ValueError(
+            f'`initializer` is {told}; it fails ({first_line(error)}){cast}'
+        ) from error
+    if not bool(np.isfinite(weight.data()).all()):
         raise ValueError(f'`initializer` is {told}; the weights that it draws must be finite')
 
 
@@ -164,7 +175,7 @@ def fits(name, net, X):
             )
 
 
-def meet(net_D, net_G, X, condition, noise):
+def meet(net_D, net_G, X, condition, noise, initializer):
     """Let G make two examples, D judge a batch; return the noise, or raise ValueError."""
     Z = noise(len(X))
     if not isinstance(Z, np.ndarray) or Z.shape != (len(X), *noise.shape):
@@ -175,7 +186,8 @@ def meet(net_D, net_G, X, condition, noise):
         )
     inputs = [a for a in (Z, condition) if a is not None]
     latent = noise.shape if len(noise.shape) > 1 else noise.shape[0]
-    fake_X = forward(net_G, inputs, f'`latent_dim` is {latent}; `net_G` must take noise that wide')
+    rule = f'`latent_dim` is {latent}; `net_G` must take noise that wide'
+    fake_X = forward(net_G, inputs, rule, initializer)
     if fake_X.shape[1:] != X.shape[1:]:
         raise ValueError(
             f'`net_G` makes examples of shape {fake_X.shape[1:]}; they must have the shape of the '
@@ -187,7 +199,7 @@ def meet(net_D, net_G, X, condition, noise):
         raise ValueError(f'`net_D.pack` is {pack}; a batch has only {len(X)} examples')
     rule = f'`net_D` must take the batches of `data_iter`, whose shape is {X.shape}'
     packed = (adapter.packed(a, pack) for a in (X, condition) if a is not None)
-    real_Y = forward(net_D, list(packed), rule)
+    real_Y = forward(net_D, list(packed), rule, initializer)
     if real_Y.size != rows or real_Y.shape[0] != rows:
         raise ValueError(
             f'`net_D` gives shape {real_Y.shape} for {rows} examples; it must give one logit '
@@ -196,12 +208,14 @@ def meet(net_D, net_G, X, condition, noise):
     return Z
 
 
-def forward(net, inputs, rule):
-    """Return net(*inputs), computed; where that fails raise ValueError with the rule."""
+def forward(net, inputs, rule, initializer):
+    """Return net(*inputs), computed; where that fails raise ValueError with what is to blame."""
     try:
         Y = net(*inputs)
         Y.wait_to_read()
     except (MXNetError, AssertionError, RuntimeError, ValueError, TypeError) as error:
+        if initializer is not None:
+            probe(initializer, inputs[0].dtype)
         widths = [p.shape for p in net.collect_params().values() if p.shape]
         raise ValueError(
             f'{rule}, but its first weight has shape {widths[0] if widths else "unknown"} '
@@ -212,8 +226,12 @@ def forward(net, inputs, rule):
 
 def tell_sigmoid(net_D, objective):
     """Warn where D ends in a sigmoid although the objective takes logits."""
+    if objective.name == 'least_squares':  # its labels are 0 and 1, as a sigmoid's answers
+        return
     try:
-        nodes = json.loads(net_D(sym.var('X').as_np_ndarray()).tojson())['nodes']
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')
+            nodes = json.loads(net_D(sym.var('X').as_np_ndarray()).tojson())['nodes']
     except Exception:  # a network that has no graph, for whatever reason, is looked at no further
         return
     last = nodes[-1]
