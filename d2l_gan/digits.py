@@ -3,7 +3,7 @@
 import math
 from pathlib import Path
 
-from d2l_gan import data, files, metrics, plots
+from d2l_gan import data, files, plots, scoring
 from d2l_gan.checkpoint import Checkpoint
 from d2l_gan.generator import Generators, latest_generator
 
@@ -118,7 +118,7 @@ class Collapse:
         """Return {sign: what there is to say of it after this epoch, or None}."""
         images, accuracy = unit(game.generate(), self.scale), game.history.accuracy_D[-1]
         variety = images.var(axis=0).sum() / unit(game.data, self.scale).var(axis=0).sum()
-        present = 10 if self.source is None else metrics.digits_present(images, self.source)
+        present = 10 if self.source is None else scoring.digits_present(images, self.source)
         return {
             'accuracy': accuracy > SURE and (
                 f'D has told real from generated digits in more than {SURE:.0%} of the cases '
@@ -180,8 +180,8 @@ class Digits:
         if score:
             generator = latest_generator(self.out / 'generators')
             images = unit(generator.sample(NUM_SCORED, history.seed), self.scale)
-            found.update(metrics.digit_scores(images, self.source))
-            plots.tell(metrics.in_words(found))
+            found.update(scoring.digit_scores(images, self.source))
+            plots.tell(scoring.in_words(found))
         for name in ('loss_D', 'loss_G', 'accuracy_D', 'examples_per_sec'):
             found[name] = float(history[name][-1])
         found.update(

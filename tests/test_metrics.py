@@ -1,8 +1,10 @@
 """Each score equals its closed form or another library's, and says no when it should."""
 
+import io
 import math
+import sys
 
-from d2l_gan import classifier, data, files, metrics
+from d2l_gan import data, metrics
 
 import mxnet as mx
 import numpy
@@ -224,6 +226,33 @@ def test_nearest_is_the_smallest_of_all_distances():
     assert found[7] == 0
 
 
+def test_nearest_finds_the_same_in_tiles_of_any_size(monkeypatch):
+    rng = numpy.random.default_rng(9)
+    rows, points = image_like(rng, 60), image_like(rng, 500)
+    rows[7], rows[8] = points[499], points[0]
+    found = []
+    for tile in (7, 100, 2000):
+        monkeypatch.setattr(metrics, 'TILE', tile)
+        found.append(metrics.nearest(rows, points))
+    assert (found[0] == found[1]).all() and (found[0] == found[2]).all()
+    assert found[0][7] == found[0][8] == 0
+
+
+@pytest.mark.parametrize(('title', 'tty', 'shown'), [
+    ('nearest', True, True), (None, True, False), ('nearest', False, False),
+])  # fmt: skip
+def test_what_takes_seconds_has_a_bar_in_a_terminal_alone(title, tty, shown, monkeypatch):
+    class Screen(io.StringIO):
+        def isatty(self):
+            return tty
+
+    screen = Screen()
+    monkeypatch.setattr(sys, 'stderr', screen)
+    assert list(metrics._blocks(25, 10, title))[-1] == slice(20, 30)
+    assert ('nearest: ' in screen.getvalue()) == shown
+    assert not screen.getvalue().strip() or shown
+
+
 # ---- Digits: what a classifier says ----------------------------------------------------------
 
 
@@ -263,153 +292,3 @@ def test_frechet_distance_of_features_is_that_of_their_gaussians():
     assert metrics.frechet(features, 3 * features) == pytest.approx(
         4 * variances.sum() + 4 * (features.mean(axis=0) ** 2).sum(), rel=1e-5
     )
-
-
-@pytest.fixture(scope='module')
-def cache(tmp_path_factory):
-    return tmp_path_factory.mktemp('cache')
-
-
-@pytest.fixture
-def few(monkeypatch, cache):
-    """Let the real images be a few bundled digits, and the classifier be kept among these tests."""
-    rows = {'train': slice(300), 'validation': slice(300, 400), 'test': slice(400, 500)}
-    images, labels = data.digits('train')
-
-    def some(source, split, flat=True):
-        part = images[rows[split]]
-        return part if flat else part.reshape(-1, 28, 28, 1), labels[rows[split]], 'digits'
-
-    monkeypatch.setattr(data, 'images', some)
-    monkeypatch.setattr(files, 'cache_dir', lambda: cache)
-    monkeypatch.setitem(classifier.EPOCHS, 'digits', 20)
-    for cached in (classifier.classifier, metrics.real_scores):
-        cached.cache_clear()
-    yield images.asnumpy()
-    for cached in (classifier.classifier, metrics.real_scores):
-        cached.cache_clear()
-
-
-def test_the_classifier_learns_once_and_is_kept(few, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(files, 'cache_dir', lambda: tmp_path)
-    monkeypatch.setitem(classifier.EPOCHS, 'digits', 5)
-    first = classifier.Classifier('digits')
-    assert first.accuracy > 0.2
-    kept = tmp_path / 'classifier-digits.d2l_gan'
-    assert [path.name for path in tmp_path.iterdir()] == [kept.name]
-    learn = classifier.Classifier._learn
-    monkeypatch.setattr(classifier.Classifier, '_learn', lambda self: pytest.fail('learns again'))
-    second = classifier.Classifier('digits')
-    assert second.accuracy == first.accuracy
-    for one, other in zip(first.read(few[:20]), second.read(few[:20])):
-        assert (one == other).all()
-
-    raw = bytearray(kept.read_bytes())
-    raw[len(raw) // 2] ^= 4
-    kept.write_bytes(raw)
-    monkeypatch.setattr(classifier.Classifier, '_learn', learn)
-    third = classifier.Classifier('digits')
-    assert 'learning to read digits again' in capsys.readouterr().err
-    assert (third.read(few[:20])[0] == first.read(few[:20])[0]).all()
-    assert kept.read_bytes() != bytes(raw)
-
-
-def test_learning_and_reading_leave_the_global_generators_alone(few, monkeypatch):
-    def draw(use):
-        mx.random.seed(3)
-        numpy.random.seed(3)
-        use()
-        return float(np.random.normal()), float(numpy.random.normal())
-
-    expected = draw(lambda: None)
-    assert draw(lambda: metrics.digit_scores(few[:50], 'digits')) == expected
-    monkeypatch.setitem(classifier.EPOCHS, 'digits', 2)
-    assert draw(lambda: classifier.Classifier('digits')._learn()) == expected
-
-
-def test_probabilities_and_features_have_their_shapes(few):
-    judge = classifier.classifier('digits')
-    probabilities, features = judge.read(few[:7].reshape(7, 28, 28))
-    assert (probabilities.shape, features.shape) == ((7, 10), (7, 64))
-    assert numpy.allclose(probabilities.sum(axis=1), 1, atol=1e-5)
-    assert features.min() == 0
-
-
-def test_new_real_digits_copies_noise_and_one_digit_are_told_apart(few):
-    new = metrics.digit_scores(few[500:1100], 'digits')
-    copies = metrics.digit_scores(few[:300], 'digits')
-    noise = metrics.digit_scores(image_like(numpy.random.default_rng(1), 300), 'digits')
-    one = metrics.digit_scores(numpy.repeat(few[500:501], 200, axis=0), 'digits')
-    assert new['digits_present'] == 10 > one['digits_present'] == 1
-    assert one['class_kl'] == pytest.approx(math.log(10))
-    assert one['classifier_score'] == pytest.approx(1)
-    assert new['class_kl'] < 0.1
-    assert new['frechet'] < min(one['frechet'], noise['frechet'])
-    assert new['parzen'] > one['parzen'] > noise['parzen']
-    assert new['memorised'] < 0.4
-    assert (copies['memorised'], copies['nearest']) == (1, 0)
-    for shared in ('frechet', 'parzen', 'parzen_se', 'parzen_sigma'):
-        assert copies[shared] == pytest.approx(copies['real'][shared])
-    assert sum(new['digit_counts']) == new['num_samples'] == 600
-    assert metrics.digits_present(few[500:1100], 'digits') == 10
-
-
-SIZES = {'train': 2000, 'validation': 500}
-
-
-def test_memorised_is_the_share_of_copies_blurred_or_not(monkeypatch):
-    rng = numpy.random.default_rng(10)
-    sets = {name: rng.random((num, 9), 'float32') for name, num in SIZES.items()}
-    monkeypatch.setattr(metrics, '_real', lambda source, split: sets[split])
-    new, copies = rng.random((2000, 9), 'float32'), sets['train']
-    for blur in (0, 0.02):
-        blurred = rng.normal(0, blur, (4000, 9)).astype('float32')
-        for share, rows in ((0, new), (1, copies), (0.5, numpy.concatenate([new, copies]))):
-            found = metrics._nearness(rows + blurred[: len(rows)], 'mnist')['memorised']
-            assert found == pytest.approx(share, abs=0.15)
-
-
-def test_scores_are_json_and_words(few, tmp_path):
-    scores = metrics.digit_scores(np.array(few[:200]).reshape(-1, 28, 28, 1), 'digits')
-    files.write_json(tmp_path / 'scores.json', scores)
-    text = metrics.in_words(scores)
-    assert text.startswith('200 samples ')
-    assert f'{scores["parzen"]:.2f} +- {scores["parzen_se"]:.2f}' in text
-    assert 'each in at least 1 % of the samples' in text
-    scores['digit_counts'] = [100, 100] + [0] * 8
-    assert 'missing: 2, 3, 4, 5, 6, 7, 8, 9' in metrics.in_words(scores)
-    assert max(map(len, text.splitlines())) < 110
-
-
-@pytest.mark.parametrize(
-    ('images', 'message'),
-    [
-        (numpy.zeros((3, 700)), r'`images` has shape \(3, 700\); it must be'),
-        (numpy.zeros((0, 784)), r'`images` has shape \(0, 784\)'),
-        (numpy.full((3, 784), -0.5), '`images` run from -0.5 to -0.5; they must be in .0, 1.:'),
-        (numpy.full((3, 784), 255), 'run from 255 to 255'),
-        (numpy.full((3, 784), math.nan), '`images` has NaN'),
-    ],
-)
-def test_what_is_no_image_is_refused(images, message):
-    with pytest.raises(ValueError, match=message):
-        metrics.digit_scores(images, 'digits')
-
-
-@pytest.mark.slow
-def test_the_classifier_reads_99_of_100_and_real_images_score_as_published(
-    mnist, tmp_path, monkeypatch
-):
-    monkeypatch.setattr(files, 'cache_dir', lambda: tmp_path)
-    for cached in (classifier.classifier, metrics.real_scores):
-        cached.cache_clear()
-    images = data.mnist('train')[0].asnumpy()[:10_000]
-    scores = metrics.digit_scores(images, 'mnist')
-    assert scores['classifier_accuracy'] >= 0.99
-    assert scores['parzen'] == pytest.approx(241, abs=1)
-    assert scores['digits_present'] == 10
-    assert 9.7 < scores['real']['classifier_score'] < 10
-    assert scores['memorised'] == 1
-    assert scores['real']['memorised'] < 0.06
-    for cached in (classifier.classifier, metrics.real_scores):
-        cached.cache_clear()

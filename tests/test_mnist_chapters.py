@@ -7,7 +7,7 @@ import sys
 from types import SimpleNamespace
 
 from chapters import mnist_deep, mnist_leaky, mnist_vanilla
-from d2l_gan import data, digits, losses, metrics
+from d2l_gan import data, digits, losses, scoring
 from d2l_gan.checkpoint import CheckpointError
 from d2l_gan.digits import Collapse, Digits, unit
 
@@ -196,9 +196,9 @@ def test_scores_10000_digits_of_the_saved_generator(trained, tmp_path, monkeypat
         asked.append((images, source))
         return {'parzen': 1.5}
 
-    monkeypatch.setattr(metrics, 'digit_scores', digit_scores)
-    monkeypatch.setattr(metrics, 'in_words', lambda scores: 'in words')
-    monkeypatch.setattr(metrics, 'digits_present', lambda images, source: 10)
+    monkeypatch.setattr(scoring, 'digit_scores', digit_scores)
+    monkeypatch.setattr(scoring, 'in_words', lambda scores: 'in words')
+    monkeypatch.setattr(scoring, 'digits_present', lambda images, source: 10)
     result = mnist_leaky.run(**quick('leaky', score=True, num_epochs=1), out=tmp_path)
     (images, source), *others = asked
     assert (source, others) == ('digits', [])
@@ -275,7 +275,7 @@ def test_says_that_samples_are_nearly_identical():
 
 @pytest.mark.parametrize('present, told', [(6, ['digits']), (7, [])])
 def test_says_that_digits_are_missing(present, told, monkeypatch):
-    monkeypatch.setattr(metrics, 'digits_present', lambda images, source: present)
+    monkeypatch.setattr(scoring, 'digits_present', lambda images, source: present)
     collapse = Collapse('digits')
     assert told_after(5, collapse) == told
     assert not told or '(now 6)' in collapse.told['digits']

@@ -6,7 +6,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from d2l_gan import data, files, metrics
+from d2l_gan import data, files, metrics, scoring
 from d2l_gan.classifier import classifier
 
 import numpy
@@ -50,7 +50,7 @@ def scored(chapter, seed, judges, **changes):
         wall, cpu = time.perf_counter(), time.process_time()
         history = run(out=Path(out), seed=seed, data='mnist', score=False, film=False, **changes)[2]
         wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-        rows = metrics.digit_images(run(out=Path(out), seed=seed, sample=10_000))
+        rows = scoring.digit_images(run(out=Path(out), seed=seed, sample=10_000))
     probabilities, features = judge.read(rows)
     counts, present, kl = metrics.class_counts(probabilities)
     return {

@@ -1,0 +1,171 @@
+"""Score generated digits beside real ones: all that a chapter's scores.json says of them."""
+
+import contextlib
+import hashlib
+import json
+
+import numpy
+
+from . import data, files, metrics, sealed
+from .classifier import classifier
+
+KIND = 'scores of real digits, recipe 1'  # scores that another recipe has given are not used
+
+
+def digit_images(images):
+    """Return images as NumPy rows (n, 784), float32, once they are found to be digits' images.
+
+    Args:
+        images: (n, 784), (n, 28, 28), (n, 28, 28, 1) or (n, 1, 28, 28), in [0, 1].
+
+    Raises:
+        ValueError: for another shape, another range, NaN or infinity.
+    """
+    rows = metrics.finite('images', images).astype('float32')
+    if rows.shape[1:] not in ((784,), (28, 28), (28, 28, 1), (1, 28, 28)) or len(rows) == 0:
+        raise ValueError(f'`images` has shape {rows.shape}; it must be (n, 784) or (n, 28, 28)')
+    if rows.min() < 0 or rows.max() > 1:
+        raise ValueError(
+            f'`images` run from {rows.min():.3g} to {rows.max():.3g}; they must be in [0, 1]: '
+            'bring the output of a tanh there by (x + 1) / 2'
+        )
+    return rows.reshape(-1, 784)
+
+
+def digits_present(images, source='mnist'):
+    """Return how many of the 10 digits have at least 1 % of the images each: quick, for callbacks.
+
+    Args:
+        images: as for `digit_images`.
+        source: whose classifier reads them, 'mnist' or 'digits'.
+    """
+    return metrics.class_counts(classifier(source).read(digit_images(images))[0])[1]
+
+
+def _real(source):
+    """Return {split: rows (n, 784)} of the real images."""
+    splits = ('train', 'validation', 'test')
+    return {split: data.images(source, split)[0].asnumpy() for split in splits}
+
+
+def _judge(rows, real, source):
+    """Return what the classifier makes of each row, and the scores for samples and real rows."""
+    read = classifier(source).read
+    probabilities, features = read(rows)
+    score, score_sd = metrics.classifier_score(probabilities)
+    nats, error, sigma = metrics.parzen(rows, real['validation'], real['test'])
+    return probabilities, {
+        'classifier_score': score, 'classifier_score_sd': score_sd,
+        'frechet': metrics.frechet(features, read(real['test'])[1]),
+        'parzen': nats, 'parzen_se': error, 'parzen_sigma': sigma,
+    }  # fmt: skip
+
+
+def _nearness(rows, real):
+    train, held_out = real['train'], real['validation']
+    distances = metrics.nearest(rows, train, 'which training image is nearest')
+    other = (metrics.nearest(rows, held_out, 'is a validation image nearer') < distances).mean()
+    return {
+        'nearest': float(numpy.median(distances)),
+        'memorised': float(max(0, 1 - other * (1 + len(train) / len(held_out)))),
+    }
+
+
+def _real_scores(real, source):
+    """Return the scores of real digits, from the cache if they are of the very same making.
+
+    They cost as much as those of generated ones and stay the same; so they are kept in a file with
+    checksums, named after all that they depend on: images, classifier, versions. Where it is
+    missing or damaged they are computed anew.
+    """
+    judge, making = classifier(source), hashlib.sha256()
+    for array in (*real.values(), *(param.data().asnumpy() for param in judge.params)):
+        making.update(numpy.ascontiguousarray(array))
+    making.update(json.dumps(files.versions()).encode())
+    path = files.cache_dir() / f'real-{source}-{making.hexdigest()[:16]}.d2l_gan'
+    with contextlib.suppress(sealed.CheckpointError, KeyError):
+        header, _ = sealed.read(path, KIND)
+        if header['making'] == making.hexdigest():
+            return header['scores']
+    score, score_sd = metrics.classifier_score(judge.read(real['test'])[0])
+    scores = {
+        **_judge(real['train'][:10_000], real, source)[1], **_nearness(real['test'], real),
+        'classifier_score': score, 'classifier_score_sd': score_sd,
+    }  # fmt: skip
+    try:
+        sealed.write(path, {'kind': KIND, 'making': making.hexdigest(), 'scores': scores}, {})
+    except sealed.CheckpointError as problem:
+        sealed.say(f'{problem}: the next program scores real digits anew')
+    return scores
+
+
+def real_scores(source='mnist'):
+    """Return the scores of real digits: what a perfect generator would get.
+
+    Those of the test images; but Fréchet distance and Parzen likelihood, which compare with the
+    test images, are those of the first 10,000 training images.
+
+    Args:
+        source: 'mnist' or 'digits'.
+    """
+    return _real_scores(_real(source), source)
+
+
+def digit_scores(images, source='mnist'):
+    """Score generated digits; return a dict for scores.json.
+
+    Args:
+        images: as for `digit_images`; take 10,000, as published scores do.
+        source: the real digits to compare with: 'mnist' (its 10,000 test images and 50,000 training
+            images) or 'digits'.
+
+    Returns:
+        A dict with these names.
+
+        - digit_counts, digits_present, class_kl: see `metrics.class_counts`.
+        - classifier_score and its sd, frechet (to the test images), parzen, its standard error and
+          its sigma: see the function of that name in `metrics`.
+        - nearest: median distance to the nearest training image, see `metrics.nearest`.
+        - memorised: estimated share of copies. Of samples that owe nothing to single training
+          images, one in 6 is nearest to one of the 10,000 validation images, which nothing trained
+          on, and not to one of the 50,000; of copies, none. 0 to 1; nearly copied counts too. Test
+          images that were blurred, mixed or made black and white move it by up to 0.06, so less
+          than 0.1 proves nothing.
+        - real: what real digits get in the same questions, see `real_scores`.
+    """
+    rows, real = digit_images(images), _real(source)
+    probabilities, scores = _judge(rows, real, source)
+    counts, present, kl = metrics.class_counts(probabilities)
+    return {
+        'source': source, 'num_samples': len(rows),
+        'classifier_accuracy': classifier(source).accuracy,
+        'digit_counts': counts, 'digits_present': present, 'class_kl': kl,
+        **scores, **_nearness(rows, real), 'real': _real_scores(real, source),
+    }  # fmt: skip
+
+
+def in_words(scores):
+    """Return what `digit_scores` found as a table to close a chapter with."""
+    real, num = scores['real'], scores['num_samples']
+    few = [str(digit) for digit, n in enumerate(scores['digit_counts']) if n < 0.01 * num]
+
+    def both(name, error=''):
+        text = '{:.2f} +- {:.2f}' if error else '{:.2f}'
+        return [text.format(found[name], found.get(name + error)) for found in (scores, real)]
+
+    rows = [
+        (f'{num:,} samples', 'generated', 'real', ''),
+        ('digits present', scores['digits_present'], 10,
+         f'missing: {", ".join(few)}' if few else 'each in at least 1 % of the samples'),
+        ('class KL', f'{scores["class_kl"]:.2f}', '0.00', 'nats; 0: all digits equally often'),
+        ('classifier score', *both('classifier_score', '_sd'), '10: each image surely a digit'),
+        ('Frechet distance', *both('frechet'), '0: features spread as those of real images'),
+        ('Parzen', *both('parzen', '_se'), 'nats, higher is better; coarse'),
+        ('nearest training', *both('nearest'), 'distance; small for copies and for blur'),
+        ('memorised', f'{scores["memorised"]:.0%}', f'{real["memorised"]:.0%}',
+         'estimated share of copies of training images'),
+    ]  # fmt: skip
+    return '\n'.join(f'{a:<18}{b:>17}{c:>17}  {d}'.rstrip() for a, b, c, d in rows) + (
+        f'\nReal images are those of "{scores["source"]}"; the classifier reads '
+        f'{scores["classifier_accuracy"]:.1%} of its test images correctly.'
+    )
