@@ -1,4 +1,4 @@
-"""Install `d2l_gan` and its chapters, with the MXNet, d2l and NumPy that fit this Python."""
+"""Install `d2l_gan` and its chapters, with the MXNet and NumPy that fit this Python."""
 
 import re
 from pathlib import Path
@@ -9,19 +9,13 @@ text = (Path(__file__).parent / 'd2l_gan' / '__init__.py').read_text(encoding='u
 version = re.search(r"__version__ = '(.+)'", text).group(1)
 readme = Path(__file__).parent / 'README.md'
 
-# mxnet 1.9.1 asks for numpy<2, which has no wheel from Python 3.13 on; d2l 1.0.3 pins a numpy that
-# has none from 3.12 on. On 3.13 both work once installed with --no-deps, as .ci/install does, so
-# what they need there is listed here.
+# What mxnet 1.9.1 asks for is all that is pinned: numpy<2, requests<3, graphviz<0.9. That NumPy has
+# no wheel from Python 3.13 on; there MXNet works all the same, once installed with --no-deps, as
+# .ci/install does and README says. What it needs is listed here.
 requires = [
     "mxnet==1.9.1; python_version < '3.13'",
-    "d2l==1.0.3; python_version < '3.12'",
-    "d2l==0.16.6; python_version == '3.12'",
     "graphviz; python_version >= '3.13'",
-    "ipython; python_version >= '3.13'",
-    "matplotlib-inline; python_version >= '3.13'",
-    "pandas; python_version >= '3.13'",
     "requests; python_version >= '3.13'",
-    "setuptools; python_version >= '3.12'",  # MXNet imports distutils
     'click>=8',
     'matplotlib',
     'numpy',
@@ -31,11 +25,21 @@ requires = [
     'scikit-learn',
     'tqdm',
 ]
+# The textbook's own package, for its cells and for the tests; nothing in the library imports it.
+# d2l 1.0.3 pins a numpy that has no wheel from Python 3.12 on, with pandas, matplotlib and more.
+book_cells = [
+    "d2l==1.0.3; python_version < '3.12'",
+    "d2l==0.16.6; python_version == '3.12'",
+    "ipython<9; python_version < '3.13'",  # 9 lost what d2l 0.16.6, and matplotlib 3.7, call
+    "ipython; python_version >= '3.13'",
+    "matplotlib-inline; python_version >= '3.13'",
+    "pandas; python_version >= '3.13'",
+]
 notebook = ['ipykernel', 'ipywidgets', 'jupyterlab', 'jupytext', 'nbclient', 'nbconvert']
 export = ["onnx>=1.14.1,<1.18; python_version < '3.13'", "onnxruntime; python_version < '3.13'"]
 test = [
     'hypothesis', 'ipykernel', 'jupytext', 'nbclient', 'nox', 'pytest', 'pytest-cov',
-    'pytest-xdist', 'ruff',
+    'pytest-xdist', 'ruff', 'scipy', 'selenium',
 ]  # fmt: skip
 
 setup(
@@ -50,11 +54,13 @@ setup(
     python_requires='>=3.8',
     install_requires=requires,
     extras_require={
+        'd2l': book_cells,
         # It and the CPU build overwrite each other; the doctor says what to do then.
         'gpu': ["mxnet-cu117==1.9.1; sys_platform == 'linux' and platform_machine == 'x86_64'"],
         'notebook': notebook,
         'export': export,
-        'test': [*test, 'scipy', 'selenium', *export],
+        'test': [*book_cells, *test, *export],
         'book': ['furo', 'jupytext', 'myst-nb', 'sphinx', 'sphinx-mathjax-offline'],
     },
+    entry_points={'console_scripts': ['d2l-gan = chapters.__main__:main']},
 )

@@ -44,7 +44,7 @@ def environment(session, interpreter):
 @nox.session(venv_backend='none')
 @versions(8, 13)
 def train(session, interpreter):
-    """Install as the Makefile does, run the tests of the updates and two epochs of a chapter."""
+    """Install as the Makefile does; run the book's cells and two epochs of a chapter."""
     directory = environment(session, interpreter)
     python = str(directory / 'bin' / 'python')
     out = str(directory / 'out')
@@ -52,8 +52,10 @@ def train(session, interpreter):
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ['PATH']])
     install = [str(ROOT / '.ci' / 'install'), str(directory), 'test']
     session.run(*install, external=True, env={'PATH': path})
-    tests = ['tests/test_train.py', 'tests/test_compat.py', '-k', 'update or compat']
+    tests = ['tests/test_train.py', 'tests/test_environment.py', '-k', 'update or environment']
     session.run(python, '-m', 'pytest', '-q', *tests, external=True)
+    cells = ['-m', 'slow', 'tests/test_textbook_cells.py']
+    session.run(python, '-m', 'pytest', '-q', *cells, external=True)
     flags = ['--num-epochs', '2', '--out', out]
     session.run(python, '-m', 'chapters', 'gaussian', *flags, external=True)
     session.run(python, '-m', 'd2l_gan', external=True)

@@ -1,7 +1,11 @@
 """The textbook's generative adversarial networks on MXNet 1.9.1: a library to learn from."""
 
-from . import _compat
+import sys
 
-_compat.apply()
+from . import _environment
+
+if sys.argv[:1] != ['-m']:  # `python -m d2l_gan`, the doctor, speaks without MXNet as well
+    _environment.need_mxnet()
+_environment.apply()
 
 __version__ = '0.1.0'

@@ -2,7 +2,6 @@
 
 import contextlib
 import ctypes
-import importlib.util
 import json
 import os
 import platform
@@ -12,27 +11,55 @@ import sys
 from importlib import metadata
 from types import SimpleNamespace
 
-from . import _compat, files
+from . import _environment, files
 
-# In a process of its own, so that not even a crash in a library keeps the doctor from speaking.
+# In a process of its own, so that not even a crash in a library keeps the doctor from speaking:
+# a chapter for one epoch, then a step of the textbook's own code and its live figure.
 TRIAL = """
-import json
-from d2l_gan import devices, plots, train
-import mxnet as mx
-mx.npx.set_np()
-assert float(mx.np.ones((2, 3)).sum()) == 6
-found = {'gpus': devices.num_gpus(), 'gpu_build': mx.runtime.Features().is_enabled('CUDA')}
-try:
+import json, tempfile
+from d2l_gan import devices
+from mxnet import gluon, np, npx, runtime
+npx.set_np()
+assert float(np.ones((2, 3)).sum()) == 6
+found = {'gpus': devices.num_gpus(), 'gpu_build': runtime.Features().is_enabled('CUDA')}
+
+def tried(part):
+    try:
+        part()
+    except Exception as error:
+        found[part.__name__] = f'{type(error).__name__}: {error}'
+
+def chapter():
+    from chapters import gaussian
+    with tempfile.TemporaryDirectory() as out:
+        gaussian.run(num_epochs=1, out=out)
+
+def book():
     from d2l import mxnet as d2l
-except Exception as error:
-    found['d2l_error'] = str(error)
+    nets = [gluon.nn.Dense(1), gluon.nn.Dense(2)]
+    for net in nets:
+        net.initialize()
+    trainers = [gluon.Trainer(net.collect_params(), 'adam') for net in nets]
+    loss = gluon.loss.SigmoidBCELoss()
+    d2l.set_figsize()
+    animator = d2l.Animator(xlabel='epoch', xlim=[1, 2], legend=['loss_D', 'loss_G'])
+    for epoch in (1, 2):
+        X, Z = np.ones((8, 2)), np.random.normal(size=(8, 2))
+        loss_D = d2l.update_D(X, Z, *nets, loss, trainers[0])
+        animator.add(epoch, (float(loss_D), float(d2l.update_G(Z, *nets, loss, trainers[1]))))
+
+for part in chapter, book:
+    tried(part)
 print(json.dumps(found))
 """
+BOOK = {(3, 12): '0.16.6'}  # the d2l that installs there; elsewhere 1.0.3
 CONTAINER = 'docker run --platform linux/amd64 -it -v "$PWD":/gan -w /gan python:3.11 bash'
 
 
 def gather():
     """Return the facts about this machine that the checks judge, a trial of MXNet among them."""
+    if sys.stderr and sys.stderr.isatty():
+        print('Trying MXNet, a chapter and the code of the textbook ...', file=sys.stderr)
     done = subprocess.run([sys.executable, '-c', TRIAL], capture_output=True, text=True)
     trial, error = {}, None
     try:
@@ -47,8 +74,7 @@ def gather():
         versions=files.versions(),
         builds=sorted(name for name in names if name.startswith('mxnet')),
         lacking=[name for name in ('libgomp.so.1', 'libquadmath.so.0') if not loads(name)],
-        distutils=importlib.util.find_spec('distutils') is not None,
-        restored=list(_compat.restored),
+        restored=list(_environment.restored),
         nvidia=shutil.which('nvidia-smi') is not None,
         writable=os.access('.', os.W_OK),
         trial=trial,
@@ -87,19 +113,40 @@ def check_libraries(facts):
 def check_packages(facts):
     """MXNet 1.9.1, the textbook's package and what they import are installed."""
     flag = '--no-deps ' if facts.python >= (3, 13) else ''
-    mxnet, book = facts.versions['mxnet'], '0.16.6' if facts.python == (3, 12) else '1.0.3'
+    mxnet, book = facts.versions['mxnet'], BOOK.get(facts.python, '1.0.3')
     if not facts.builds:
         yield 'MXNet is not installed.', f'pip install {flag}mxnet==1.9.1'
     elif mxnet not in (None, '1.9.1'):
         yield f'MXNet is {mxnet}; it must be 1.9.1.', f'pip install {flag}mxnet==1.9.1'
-    for name in ('numpy', 'matplotlib', 'd2l'):
+    for name in ('numpy', 'matplotlib'):
         if not facts.versions[name]:
-            package = f'{flag}d2l=={book}' if name == 'd2l' else name
-            yield f'{name} is not installed.', f'pip install {package}'
-    if not facts.distutils:
-        yield 'Python 3.12 dropped distutils, which MXNet imports.', 'pip install setuptools'
-    if facts.versions['d2l'] and facts.trial.get('d2l_error'):
-        yield f'd2l does not import: {facts.trial["d2l_error"]}.', f'pip install {flag}d2l=={book}'
+            yield f'{name} is not installed.', f'pip install {name}'
+    if not facts.versions['d2l']:
+        rest = ' && pip install ipython matplotlib-inline pandas' if flag else ''
+        yield (
+            "The textbook's package d2l is not installed; only the cells of the book need it.",
+            f'pip install {flag}d2l=={book}{rest}',
+        )
+
+
+def check_trial(facts):
+    """A chapter trains, and so does the textbook's own code with its live figure."""
+    if facts.trial.get('chapter'):
+        yield (
+            f'A chapter does not run: {facts.trial["chapter"]}.',
+            'python -X dev -m chapters gaussian',
+        )
+    wrong = facts.trial.get('book') if facts.versions['d2l'] else None
+    if wrong and ('set_matplotlib_formats' in wrong or 'backend2gui' in wrong):
+        yield (
+            f"The book's cells do not draw: this IPython is too new for their d2l. {wrong}.",
+            "pip install 'ipython<9'",
+        )
+    elif wrong:
+        yield (
+            f"The book's cells do not run: {wrong}.",
+            f'pip install --force-reinstall d2l=={BOOK.get(facts.python, "1.0.3")}',
+        )
 
 
 def check_numpy(facts):
@@ -141,7 +188,10 @@ def check_outputs(facts):
         yield f'{os.getcwd()} cannot be written to.', 'cd to a directory of your own, or --out DIR'
 
 
-CHECKS = (check_platform, check_libraries, check_packages, check_numpy, check_gpu, check_outputs)
+CHECKS = (
+    check_platform, check_libraries, check_packages, check_trial, check_numpy, check_gpu,
+    check_outputs,
+)  # fmt: skip
 
 
 def report(facts):
@@ -158,7 +208,7 @@ def report(facts):
         'matplotlib': facts.versions['matplotlib'],
         'devices': ', '.join(['cpu', *gpus]),
         'OpenMP threads': f'{os.environ["OMP_NUM_THREADS"]}   (OMP_NUM_THREADS; '
-        f'physical cores: {_compat.openmp_threads()})',
+        f'physical cores: {_environment.openmp_threads()})',
         'data': f'{data}   (D2L_GAN_DATA)',
         'outputs': files.output_dir('').resolve(),
     }
@@ -166,8 +216,8 @@ def report(facts):
     problems = [problem for check in CHECKS for problem in check(facts)]
     for what, mend in problems:
         lines += ['', what, f'    {mend}']
-    starts = facts.error is None
-    if not starts:
+    starts = facts.error is None and not facts.trial.get('chapter')
+    if facts.error:
         lines += ['', f'MXNet does not start: {facts.error}']
     return [*lines, '', f'Training {"can" if starts else "cannot"} start.'], starts
 

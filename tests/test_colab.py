@@ -30,10 +30,10 @@ def cell():
 def test_the_cell_installs_all_that_setup_py_asks_for():
     """What --no-deps leaves out is written down twice; this keeps the two in step."""
     text = (ROOT / 'setup.py').read_text(encoding='utf-8')
-    needed = re.search(r'^requires = \[(.*?)^\]', text, re.DOTALL | re.MULTILINE).group(1)
+    lists = re.findall(r'^(?:requires|book_cells) = \[(.*?)^\]', text, re.DOTALL | re.MULTILINE)
     names = {
         re.match(r'[\w-]+', entry).group()
-        for entry in re.findall(r'^ +["\'](.*)["\']', needed, re.M)
+        for entry in re.findall(r'^ +["\'](.*)["\']', ''.join(lists), re.M)
     }
     listed = {re.split('[=<>]', word)[0] for line in cell() for word in line if word[0] not in '-{'}
     assert names == listed - {'install'}

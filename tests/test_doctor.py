@@ -32,7 +32,6 @@ def machine(**changes):
         'versions': VERSIONS,
         'builds': ['mxnet'],
         'lacking': [],
-        'distutils': True,
         'restored': [],
         'nvidia': False,
         'writable': True,
@@ -90,27 +89,35 @@ def test_a_machine_on_which_all_is_well():
             'MXNet is 2.0.0b1; it must be 1.9.1',
             'pip install mxnet==1.9.1',
         ),
-        ({'versions': without('d2l')}, 'd2l is not installed', 'pip install d2l==1.0.3'),
+        ({'versions': without('d2l')}, 'package d2l is not installed', 'pip install d2l==1.0.3'),
         (
             {'versions': without('d2l'), 'python': (3, 12)},
-            'd2l is not installed',
+            'package d2l is not installed',
             'pip install d2l==0.16.6',
         ),
         (
             {'versions': without('d2l'), 'python': (3, 13)},
-            'd2l is not installed',
+            'package d2l is not installed',
             'pip install --no-deps d2l==1.0.3',
         ),
         ({'versions': without('matplotlib')}, 'matplotlib is not', 'pip install matplotlib'),
         (
-            {'distutils': False, 'python': (3, 12), 'error': 'No module named distutils'},
-            'dropped distutils',
-            'pip install setuptools',
+            {'trial': {'gpus': 0, 'book': "ImportError: No module named 'pandas'"}},
+            "The book's cells do not run: ImportError: No module named 'pandas'.",
+            'pip install --force-reinstall d2l==1.0.3',
         ),
         (
-            {'trial': {'gpus': 0, 'd2l_error': "No module named 'pandas'"}},
-            "d2l does not import: No module named 'pandas'",
-            'pip install d2l==1.0.3',
+            {
+                'python': (3, 12),
+                'trial': {'book': "AttributeError: no attribute 'set_matplotlib_formats'"},
+            },
+            "The book's cells do not draw: this IPython is too new",
+            "pip install 'ipython<9'",
+        ),
+        (
+            {'trial': {'chapter': 'OSError: no space'}, 'error': None},
+            'A chapter does not run: OSError: no space.',
+            'python -X dev -m chapters gaussian',
         ),
         (
             {'restored': ['bool', 'PZERO'], 'versions': {**VERSIONS, 'numpy': '2.5.5'}},
@@ -146,7 +153,7 @@ def test_names_what_would_fail_and_what_mends_it(changes, what, mend):
     lines, starts = doctor.report(facts)
     index = next(index for index, line in enumerate(lines) if what in line)
     assert lines[index + 1].startswith('    ') and mend in lines[index + 1]
-    assert starts is (facts.error is None)
+    assert starts is (facts.error is None and 'chapter' not in facts.trial)
     assert lines[-1] == f'Training {"can" if starts else "cannot"} start.'
 
 
@@ -175,6 +182,16 @@ def test_speaks_without_platformdirs(monkeypatch):
     assert any('pip install platformdirs' in line for line in doctor.report(machine())[0])
 
 
+def test_what_fails_in_the_trial_is_told_part_by_part(monkeypatch):
+    broken = 'import sys, chapters\nsys.modules["chapters.gaussian"] = sys.modules["d2l"] = None\n'
+    monkeypatch.setattr(doctor, 'TRIAL', broken + doctor.TRIAL)
+    facts = doctor.gather()
+    assert facts.error is None
+    assert 'halted' in facts.trial['chapter'] and 'd2l' in facts.trial['book']
+    lines, starts = doctor.report(facts)
+    assert not starts and lines[-1] == 'Training cannot start.'
+
+
 def test_a_missing_library_is_noticed():
     assert not doctor.loads('libnosuch.so.7')
 
@@ -182,7 +199,8 @@ def test_a_missing_library_is_noticed():
 def test_gathers_and_finds_that_training_starts_here():
     facts = doctor.gather()
     assert facts.error is None and facts.trial['gpus'] >= 0
-    assert facts.builds and facts.distutils and facts.writable
+    assert 'chapter' not in facts.trial and 'book' not in facts.trial, facts.trial
+    assert facts.builds and facts.writable
     assert facts.python == sys.version_info[:2]
 
 

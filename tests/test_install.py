@@ -1,5 +1,6 @@
 """The Makefile finds a Python that works, and setup.py asks for what fits it."""
 
+import ast
 import os
 import re
 import runpy
@@ -41,21 +42,54 @@ def test_asks_for_what_fits_the_python(settings, version):
     needs = required(settings, version)
     minor = int(version.split('.')[1])
     assert needs.get('mxnet') == (None if minor >= 13 else '==1.9.1')
-    assert needs.get('d2l') == (None if minor >= 13 else '==0.16.6' if minor == 12 else '==1.0.3')
-    assert ('setuptools' in needs) == (minor >= 12)
-    assert ({'requests', 'graphviz', 'pandas', 'ipython'} <= set(needs)) == (minor >= 13)
+    assert ({'requests', 'graphviz'} <= set(needs)) == (minor >= 13)
     assert {'numpy', 'matplotlib', 'tqdm', 'pillow', 'click'} <= set(needs)
     assert settings['python_requires'] == '>=3.8'
 
 
+@pytest.mark.parametrize('version', VERSIONS)
+def test_pins_nothing_but_mxnet(settings, version):
+    pinned = {
+        name
+        for name, version in required(settings, version).items()
+        if '<' in version or '==' in version
+    }
+    assert pinned == ({'mxnet'} if version != '3.13' else set())
+
+
+@pytest.mark.parametrize('version', VERSIONS)
+def test_the_textbook_s_package_is_an_extra(settings, version):
+    assert 'd2l' not in required(settings, version)
+    needs = required(settings, version, 'd2l')
+    minor = int(version.split('.')[1])
+    assert needs.get('d2l') == (None if minor >= 13 else '==0.16.6' if minor == 12 else '==1.0.3')
+    assert {'pandas', 'ipython', 'matplotlib-inline'} <= set(needs) or minor < 13
+    assert set(needs) <= set(required(settings, version, 'test'))
+
+
+def test_no_module_of_the_library_or_the_chapters_imports_the_textbook_s_package():
+    for file in [*ROOT.glob('d2l_gan/**/*.py'), *ROOT.glob('chapters/*.py')]:
+        names = set()
+        for node in ast.walk(ast.parse(file.read_text(encoding='utf-8'))):
+            if isinstance(node, ast.Import):
+                names |= {alias.name.partition('.')[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                names.add((node.module or '').partition('.')[0])
+        assert not names & {'d2l', 'pandas', 'scipy'}, file
+
+
 def test_has_the_extras(settings):
-    assert {'gpu', 'notebook', 'test', 'book', 'export'} <= set(settings['extras_require'])
+    assert {'d2l', 'gpu', 'notebook', 'test', 'book', 'export'} <= set(settings['extras_require'])
     assert required(settings, '3.11', 'gpu') == {'mxnet-cu117': '==1.9.1'}
 
 
 def test_packs_every_package(settings):
-    here = {path.parent.name for path in ROOT.glob('*/__init__.py')} - {'tests'}
-    assert set(settings['packages']) == here == {'d2l_gan', 'chapters'}
+    here = {
+        '.'.join(path.parent.relative_to(ROOT).parts)
+        for top in ('d2l_gan', 'chapters')
+        for path in ROOT.glob(f'{top}/**/__init__.py')
+    }
+    assert set(settings['packages']) == here >= {'d2l_gan', 'chapters'}
     patterns = settings['package_data']['chapters']
     # Git knows what belongs to the chapters; without git there is nothing to compare with.
     done = subprocess.run(['git', 'ls-files', 'chapters'], stdout=subprocess.PIPE, cwd=ROOT)

@@ -1,4 +1,4 @@
-"""`_compat` restores what is missing, and only that, on an old and on a new NumPy."""
+"""`_environment` restores what a NumPy lacks, and only that, and keeps MXNet's import short."""
 
 import os
 import re
@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
-from d2l_gan import _compat
+from d2l_gan import _environment
 
 import numpy
 import pytest
@@ -24,7 +24,7 @@ def new_numpy():
 
 def test_restores_all_that_is_missing_from_a_new_numpy():
     fake = new_numpy()
-    restored = _compat.restore(fake)
+    restored = _environment.restore(fake)
     assert len(restored) == len(set(restored)) == len(vars(fake)) - len(TODAY)
     assert (fake.PINF, fake.NINF, fake.infty) == (numpy.inf, -numpy.inf, numpy.inf)
     assert numpy.isnan([fake.NaN, fake.NAN]).all()
@@ -38,7 +38,7 @@ def test_restores_all_that_is_missing_from_a_new_numpy():
 
 def test_stand_ins_say_what_they_are():
     fake = new_numpy()
-    _compat.restore(fake)
+    _environment.restore(fake)
     for name in ('mirr', 'msort', 'npv', 'pmt', 'ppmt', 'pv', 'rate'):
         with pytest.raises(NotImplementedError, match=f'no longer has `{name}`'):
             getattr(fake, name)(1, 2)
@@ -46,24 +46,24 @@ def test_stand_ins_say_what_they_are():
 
 def test_keeps_what_an_old_numpy_has():
     fake = new_numpy()
-    names = _compat.restore(fake)
+    names = _environment.restore(fake)
     old = SimpleNamespace(**{name: object() for name in names}, **vars(new_numpy()))
     before = dict(vars(old))
-    assert _compat.restore(old) == []
+    assert _environment.restore(old) == []
     assert vars(old) == before
 
 
 def test_restores_the_one_name_that_numpy_1_24_dropped():
     fake = new_numpy()
-    _compat.restore(fake)
+    _environment.restore(fake)
     del fake.bool
-    assert _compat.restore(fake) == ['bool']
+    assert _environment.restore(fake) == ['bool']
 
 
 def test_survives_a_numpy_that_has_lost_a_successor_too():
     fake = new_numpy()
     del fake.trapezoid
-    _compat.restore(fake)
+    _environment.restore(fake)
     with pytest.raises(NotImplementedError):
         fake.trapz([1, 2])
 
@@ -95,10 +95,10 @@ warnings.simplefilter('ignore')
 import numpy
 before = dict(vars(numpy))
 import d2l_gan
-from d2l_gan import _compat
+from d2l_gan import _environment
 added = set(vars(numpy)) - set(before)
 assert all(vars(numpy)[name] is value for name, value in before.items())
-assert added == set(_compat.restored), (added, _compat.restored)
+assert added == set(_environment.restored), (added, _environment.restored)
 print(numpy.__version__, len(added))
 """
     version, added = run(code)
@@ -112,8 +112,9 @@ print(numpy.__version__, len(added))
 
 
 def test_importing_the_package_loads_neither_mxnet_nor_setuptools():
-    code = 'import sys, d2l_gan; print("mxnet" in sys.modules, "setuptools.dist" in sys.modules)'
-    assert run(code) == ['False', 'False']
+    assert run('import sys, d2l_gan; print({"mxnet", "setuptools"} & set(sys.modules))') == [
+        'set()'
+    ]
 
 
 def test_the_user_s_choice_of_threads_stays():
@@ -158,18 +159,112 @@ def test_counts_physical_cores(tmp_path, monkeypatch, text, allowed, expected):
     monkeypatch.setattr(os, 'sched_getaffinity', lambda process: allowed, raising=False)
     if text is not None:
         (tmp_path / 'cpuinfo').write_text(text)
-    assert _compat.openmp_threads(tmp_path / 'cpuinfo') == expected
+    assert _environment.openmp_threads(tmp_path / 'cpuinfo') == expected
 
 
 def test_counts_processors_where_there_is_no_affinity(monkeypatch):
     monkeypatch.delattr(os, 'sched_getaffinity', raising=False)
     monkeypatch.setattr(os, 'cpu_count', lambda: 6)
-    assert _compat.openmp_threads() == 6
+    assert _environment.openmp_threads() == 6
 
 
-def test_brings_distutils_where_python_has_none(monkeypatch):
-    monkeypatch.setattr(sys, 'version_info', (3, 12))
-    monkeypatch.delitem(sys.modules, '_distutils_hack', raising=False)
-    monkeypatch.setitem(sys.modules, 'setuptools', None)  # missing as well: the doctor tells
-    monkeypatch.setattr(_compat, 'restored', [])
-    _compat.apply()
+def test_compares_versions_without_distutils():
+    version = _environment._Version
+    assert version('1.9.0') < version('1.17') <= version('1.17') < version('1.17.0rc1')
+    assert version('2.5.5') >= version('1.6.0')
+
+
+HEAVY = 'onnx pandas pkg_resources requests scipy setuptools sklearn'
+
+
+def test_importing_mxnet_leaves_alone_what_it_hardly_needs():
+    code = f"""
+import sys, d2l_gan.train, mxnet
+print(*{{name.partition('.')[0] for name in sys.modules}} & set({HEAVY!r}.split()))
+"""
+    assert run(code) == []
+
+
+def test_what_was_put_off_is_there_when_it_is_asked_for():
+    code = """
+import d2l_gan.train, mxnet as mx, numpy
+assert mx.ndarray.sparse.spsp.csr_matrix and mx.test_utils.ss.norm
+assert mx.contrib.quantization.stats.entropy
+csr = mx.nd.sparse.csr_matrix(([1., 2.], [0, 1], [0, 1, 2]), shape=(2, 2))
+assert (csr.asscipy().toarray() == numpy.diag([1, 2])).all()
+assert mx.nd.array(csr.asscipy()).stype == 'csr'
+import requests, scipy.sparse, scipy.stats, sklearn.base, sklearn.linear_model
+assert mx.gluon.utils.requests.get is mx.test_utils.requests.get is requests.get
+assert mx.ndarray.utils.spsp.csr_matrix is scipy.sparse.csr_matrix
+x = numpy.arange(6.0)[:, None]
+print(sklearn.linear_model.LinearRegression().fit(x, 2 * x[:, 0]).coef_.round(6)[0])
+"""
+    assert run(code) == ['2.0']
+
+
+def test_what_is_loaded_already_is_used():
+    code = """
+import sklearn.base, requests, d2l_gan.train, mxnet
+assert mxnet.model.BASE_ESTIMATOR is sklearn.base.BaseEstimator
+assert mxnet.gluon.utils.requests is requests
+assert issubclass(mxnet.model.FeedForward, sklearn.base.BaseEstimator)
+"""
+    assert run(code) == []
+
+
+def test_other_threads_import_what_they_like_meanwhile():
+    pytest.importorskip('onnx')
+    code = """
+import importlib, threading, d2l_gan
+names = ['sklearn.svm', 'scipy.stats', 'requests', 'onnx', 'mxnet', 'mxnet']
+found, start = {}, threading.Barrier(len(names))
+def load(i, name):
+    start.wait()
+    found[i] = importlib.import_module(name)
+threads = [threading.Thread(target=load, args=pair) for pair in enumerate(names)]
+[thread.start() for thread in threads]
+[thread.join() for thread in threads]
+assert [found[i].__name__ for i in range(len(names))] == names, found
+from sklearn.base import BaseEstimator
+assert found[0].SVC and found[1].norm and found[4] is found[5]
+assert found[4].gluon.utils.requests.get is found[2].get
+"""
+    assert run(code) == []
+
+
+def test_onnx_is_found_when_a_network_is_exported():
+    pytest.importorskip('onnx')
+    code = """
+import sys, d2l_gan.train, mxnet as mx
+assert 'onnx' not in sys.modules
+assert 'FullyConnected' in mx.onnx.mx2onnx._export_onnx.MXNetGraph.registry_[12]
+assert mx.onnx.mx2onnx._op_translations._op_translations_opset13.onnx.helper.make_node
+"""
+    assert run(code) == []
+
+
+def test_a_package_that_is_missing_stays_missing(monkeypatch):
+    monkeypatch.setattr(_environment.util, 'find_spec', lambda name: None)
+    monkeypatch.delitem(sys.modules, 'scipy.sparse', raising=False)
+    with pytest.raises(ImportError, match='scipy'):
+        _environment._import('scipy.sparse', {'__name__': 'mxnet.ndarray.sparse'})
+
+
+def python(*arguments):
+    """Run a Python that has its own library only, and neither MXNet nor anything else."""
+    done = subprocess.run([sys.executable, '-S', *arguments], capture_output=True, cwd=ROOT)
+    return done.returncode, (done.stdout + done.stderr).decode()
+
+
+@pytest.mark.parametrize('code', ['import d2l_gan', 'import d2l_gan.train'])
+def test_without_mxnet_the_command_that_installs_it_is_named(code):
+    status, text = python('-c', code)
+    flag = '--no-deps ' if sys.version_info >= (3, 13) else ''
+    last = text.strip().splitlines()[-1]
+    assert status == 1
+    assert last.startswith(f'ImportError: MXNet is not installed: pip install {flag}mxnet==1.9.1 ')
+
+
+def test_the_doctor_speaks_without_mxnet():
+    text = python('-m', 'd2l_gan')[1]
+    assert 'MXNet is not installed.\n    pip install ' in text and 'Traceback' not in text
