@@ -56,7 +56,7 @@ from pathlib import Path
 
 from d2l_gan import data, files, losses, metrics, plots
 from d2l_gan.checkpoint import Checkpoint
-from d2l_gan.game import Result
+from d2l_gan.game import Noise, Result, seeded
 from d2l_gan.train import train, update_D, update_G
 
 import mxnet as mx
@@ -126,50 +126,83 @@ r"""
 The players take turns. `update_D` shows the discriminator a batch of real examples $X$ with the
 label 1 and a batch of fake ones, $G(Z)$, with the label 0, and takes a step on the mean of its two
 losses. `update_G` asks the discriminator about $G(Z)$ once more and takes a step on the
-cross-entropy with the label 1. Both are [short functions](https://d2l.ai/chapter_generative-adversarial-networks/gan.html#training),
-in `d2l_gan/train.py` under the book's names. Two details matter:
+cross-entropy with the label 1. Both are [the
+book's functions](https://d2l.ai/chapter_generative-adversarial-networks/gan.html#training), under
+its names; `d2l_gan/train.py` begins with them, each a screen long. Two details matter:
 
 - **Why detach?** In `update_D` the fake batch is *detached*: cut from the graph that made it. The
   discriminator's loss would otherwise send gradients back into $G$, which has no business in this
   step, and half the work would be thrown away.
 - **Why judge again?** In `update_G` the verdict $D(G(Z))$ is computed afresh, although `update_D` has
   just computed one. But $D$ has moved since, and the old verdict was given by a network that no
-  longer exists. (The *examples* $G(Z)$ could be kept: $G$ has not moved. The compiled form of this
-  training does just that.)
+  longer exists. (The *examples* $G(Z)$ could be kept: $G$ has not moved. The compiled form of the
+  game does just that.)
 
-Let us play one round by hand. Both networks are new, so neither can do anything yet, and both
-losses are near $\ln 2$.
+## The whole game, in fifteen lines
+
+That is all there is to it. So let us write the game down ourselves, before a library does it: draw
+the first weights, give each player its own Adam, and let them take turns for every batch of every
+epoch. The learning rates are the book's. The discriminator learns ten times as fast as the
+generator: its verdict is worth something only while it keeps up with what $G$ does.
+
+Two things besides the book's loop make it repeatable. `seeded` seeds weights, noise and the order
+of the batches anew in each epoch, and `Noise` hands out $Z$ from draws that are larger than a batch.
 """
 
 
 # %%
-def first_round(batch_size=8, seed=0):
-    """Play one round by hand; return both losses as means per example."""
-    net_D, net_G = networks()
-    mx.random.seed(seed)
-    trainers = []
-    for net, rate in ((net_D, 0.05), (net_G, 0.005)):
-        net.initialize(init.Normal(0.02))
-        parameters = list(net.collect_params().values())
-        trainers.append(gluon.Trainer(parameters, 'adam', {'learning_rate': rate}))
-    X, loss = data.gaussian(batch_size, seed)[0], gluon.loss.SigmoidBCELoss()
-    Z = np.random.normal(0, 1, (batch_size, 2))
-    loss_D = update_D(X, Z, net_D, net_G, loss, trainers[0])
-    loss_G = update_G(Z, net_D, net_G, loss, trainers[1])
-    return loss_D / batch_size, loss_G / batch_size
+def players(seed=0, lr_D=0.05, lr_G=0.005, init_std=0.02):
+    """Return net_D and net_G with their first weights, and a trainer for each."""
+    nets, trainers = networks(), []
+    for net in nets:
+        net.initialize()
+        net(np.zeros((1, 2)))  # now the shapes of the weights are known
+    with seeded(seed, 0):
+        for net, learning_rate in zip(nets, (lr_D, lr_G)):
+            net.initialize(init.Normal(init_std), force_reinit=True)
+            adam = {'learning_rate': learning_rate}
+            trainers.append(gluon.Trainer(list(net.collect_params().values()), 'adam', adam))
+    return (*nets, *trainers)
+
+
+def play(num_epochs=20, batch_size=8, seed=0):
+    """Play the game; return net_G and (num_epochs, 2), both losses as means per example."""
+    points, noise, loss = (
+        data.gaussian(1000, seed)[0],
+        Noise('normal', 2, mx.cpu()),
+        gluon.loss.SigmoidBCELoss(),
+    )
+    net_D, net_G, trainer_D, trainer_G = players(seed)
+    history = numpy.zeros((num_epochs, 2))
+    for epoch in range(num_epochs):
+        noise.forget()
+        with seeded(seed, epoch + 1):
+            for (X,) in data.Batches(points, batch_size):
+                Z = noise(len(X))
+                loss_D = update_D(X, Z, net_D, net_G, loss, trainer_D)
+                loss_G = update_G(Z, net_D, net_G, loss, trainer_G)
+                history[epoch] += loss_D / len(points), loss_G / len(points)
+    return net_G, history
 
 
 # %%
 if __name__ == '__main__':
-    plots.tell('loss_D {:.3f}, loss_G {:.3f}'.format(*first_round()))
+    net_G, by_hand = play(num_epochs=5)
+    plots.tell('\n'.join('loss_D {:.3f}, loss_G {:.3f}'.format(*losses) for losses in by_hand))
 
 # %% [markdown]
 r"""
+At first neither can do anything, and both losses are near $\ln 2$. Then $D$ sees through $G$, which
+starts around the origin, far from the points; $G$ follows the slope that $D$ shows it, and the
+losses come back.
+
 ## Training
 
-`train` plays this round for every batch of an epoch, with Adam for both players. The
-hyperparameters are the book's. The discriminator learns ten times as fast as the generator: its
-verdict is worth something only while it keeps up with what $G$ does.
+`train` plays the very same game: with `engine='textbook'` its numbers are those of the loop above
+(a test of this package compares them). What it adds is what you would add in time: it checks what it
+is given, draws while it trains, saves, goes on where it was interrupted, and compiles the two
+updates, which makes them some twenty times as fast. The chapter on compiling
+the game shows how.
 
 The left panel shows both losses, the right one 100 real points against 100 generated ones, from
 noise that is drawn once, so that the pictures of two epochs can be compared. Everything is seeded:
@@ -180,8 +213,8 @@ the same seed on the same machine gives the same bits.
 # %%
 def run(
     num_epochs=20, batch_size=8, lr_D=0.05, lr_G=0.005, latent_dim=2, objective='bce',
-    label_smoothing=0.0, beta1=0.9, average: float = None, init_std=0.02, seed=0, device=None,
-    out=None, show=False, film=True, resume=False, callbacks=(),
+    label_smoothing=0.0, beta1=0.9, average: float = None, init_std=0.02, seed=0, engine='auto',
+    device=None, out=None, show=False, film=True, resume=False, callbacks=(),
 ):  # fmt: skip
     """Train the textbook's Gaussian GAN; return net_D, net_G, history and scores.
 
@@ -200,6 +233,7 @@ def run(
         average: score the running average of G's weights, kept at this rate, in (0, 1).
         init_std: standard deviation of the initial weights of both networks.
         seed: of the points, the weights, the noise and the order of the batches.
+        engine: textbook (operator by operator), symbol (compiled), or auto, the fastest that can.
         device: cpu, gpu or gpu(1); by default the first GPU if there is one.
         out: directory for figures, film and scores; by default build/gaussian.
         show: open a window with the live figure.
@@ -212,8 +246,8 @@ def run(
     net_D, net_G = networks()
     history = train(
         net_D, net_G, data.Batches(X, batch_size, device=device), num_epochs, lr_D, lr_G,
-        latent_dim, X[:100].asnumpy(), beta1=beta1, average=average, seed=seed, device=device,
-        objective=losses.objective(objective, label_smoothing), initializer=init.Normal(init_std),
+        latent_dim, X[:100].asnumpy(), beta1=beta1, average=average, seed=seed, engine=engine,
+        device=device,        objective=losses.objective(objective, label_smoothing), initializer=init.Normal(init_std),
         callbacks=[
             plots.LiveFigure(out=out, show=show, film=film, frames=60 if film else 1),
             *callbacks, Checkpoint(out / 'checkpoints', resume=resume),

@@ -310,8 +310,8 @@ def show_traversal(net_G, latent_dim=5):
 # %%
 def run(
     num_epochs=200, batch_size=64, lr_D=1e-4, lr_G=1e-4, latent_dim=5, objective='minimax',
-    label_smoothing=0.0, beta1=0.5, data='sine', stop='half', seed=0, device=None, out=None,
-    show=False, film=True, resume=False, callbacks=(),
+    label_smoothing=0.0, beta1=0.5, data='sine', stop='half', seed=0, engine='auto',
+    device=None, out=None, show=False, film=True, resume=False, callbacks=(),
 ):  # fmt: skip
     """Train a generator of curves; return net_D, net_G, history and scores.
 
@@ -330,6 +330,7 @@ def run(
         data: sine (one curve) or waves (a family; it learns better at --lr-D 5e-4 --lr-G 5e-4).
         stop: half (the tutorial's rule), settled (the sounder one) or never.
         seed: of the curves, the weights, the noise and the order of the batches.
+        engine: textbook (operator by operator), symbol (compiled), or auto, the fastest that can.
         device: cpu, gpu or gpu(1); by default the first GPU if there is one.
         out: directory for figures, film and scores; by default build/sine.
         show: open a window with the live figure.
@@ -347,7 +348,7 @@ def run(
     history = train(
         net_D, net_G, Batches(X, batch_size, steps=50, device=device), num_epochs, lr_D, lr_G,
         latent_dim, X, objective=objective, beta1=beta1,
-        initializer=initializer(), first='G', seed=seed, device=device,
+        initializer=initializer(), first='G', seed=seed, engine=engine, device=device,
         callbacks=[
             plots.LiveFigure(
                 draw, out=out, show=show, film=film, frames=60 if film else 1
