@@ -4,11 +4,12 @@ import functools
 import math
 import operator
 import os
+import sys
 
 import numpy
 from mxnet import np
 
-from . import devices, idx
+from . import devices, mnist_files
 
 NUM_TRAIN = 50_000  # of MNIST's training file; the rest is for validation
 # Rows that a batch is sliced from are gathered a few megabytes at a time: once around the
@@ -91,7 +92,7 @@ def mnist(split='train', scale='unit', flat=True, patience=30):
     flat: images (n, 784), else (n, 28, 28, 1).
     patience: seconds during which mirrors are tried where the files are not on this machine.
 
-    Raises `idx.DataError` where the files cannot be had or are damaged. Source: LeCun, Cortes and
+    Raises `DataError` where the files cannot be had or are damaged. Source: LeCun, Cortes and
     Burges; the first 50,000 to train on are those of Goodfellow et al. 2014.
     """
     splits = {
@@ -100,8 +101,8 @@ def mnist(split='train', scale='unit', flat=True, patience=30):
     }  # fmt: skip
     form = _form(split, splits, scale, flat)
     file = 't10k' if split == 'test' else 'train'
-    labels = idx.load(f'{file}-labels-idx1-ubyte', patience)
-    images = idx.load(f'{file}-images-idx3-ubyte', patience) / numpy.float32(255)
+    labels = mnist_files.load(f'{file}-labels-idx1-ubyte', patience)
+    images = mnist_files.load(f'{file}-images-idx3-ubyte', patience) / numpy.float32(255)
     return form(images, labels)
 
 
@@ -129,10 +130,11 @@ def digits(split='train', scale='unit', flat=True):
 def _automatic(_directory):
     """Return 'mnist' where it can be had, else 'digits'; decided once, the same for every split."""
     try:
-        for name in idx.FILES:
-            idx.load(name, patience=5)
-    except idx.Unavailable as error:
-        print(f"MNIST cannot be had, so these are scikit-learn's 1,797 digits ({error})")
+        for name in mnist_files.FILES:
+            mnist_files.load(name, patience=5)
+    except mnist_files.Unavailable as error:
+        why = str(error).split(';')[0]
+        print(f"These are scikit-learn's 1,797 digits, since {why}.", file=sys.stderr)
         return 'digits'
     return 'mnist'
 

@@ -5,10 +5,11 @@ import gzip
 import hashlib
 import http.server
 import random
+import sys
 import threading
 import time
 
-from d2l_gan import data, files, idx
+from d2l_gan import data, files, mnist_files
 
 import numpy
 import pytest
@@ -167,7 +168,7 @@ def idx_bytes(array):
 
 
 def content_of(array):
-    return idx.Content(array.shape, hashlib.sha256(idx_bytes(array)).hexdigest())
+    return mnist_files.Content(array.shape, hashlib.sha256(idx_bytes(array)).hexdigest())
 
 
 SMALL = numpy.random.default_rng(0).integers(0, 256, (5, 28, 28), 'uint8')
@@ -178,9 +179,9 @@ CONTENT = content_of(SMALL)
 HTML = b'<!DOCTYPE html><title>403 Forbidden</title>' + b' ' * 100
 
 
-@pytest.mark.parametrize('raw', [PLAIN, ZIPPED, gzip.compress(PLAIN, 1)])
+@pytest.mark.parametrize('raw', [PLAIN, ZIPPED, gzip.compress(PLAIN, 1, mtime=0)])
 def test_a_true_file_is_decoded_compressed_or_not(raw):
-    array = idx.decode(raw, CONTENT)
+    array = mnist_files.decode(raw, CONTENT)
     assert (array == SMALL).all()
     assert array.dtype == numpy.uint8
 
@@ -205,13 +206,13 @@ def with_header(*values):
         (ZIPPED[:40] + bytes([ZIPPED[40] ^ 255]) + ZIPPED[41:], 'compression is damaged'),
         (ZIPPED[:-8] + bytes(8), 'compression is damaged'),
         (b'\x1f\x8b' + HTML, 'compression is damaged'),
-        (gzip.compress(HTML), 'it begins with b.<!DOCTYPE html>'),
-        (gzip.compress(PLAIN + bytes(10**7)), f'more than {SIZE} bytes'),
+        (gzip.compress(HTML, mtime=0), 'it begins with b.<!DOCTYPE html>'),
+        (gzip.compress(PLAIN + bytes(10**7), mtime=0), f'more than {SIZE} bytes'),
     ],
 )
 def test_each_kind_of_damage_has_its_reason(raw, reason):
-    with pytest.raises(idx.DataError, match=reason):
-        idx.decode(raw, CONTENT)
+    with pytest.raises(mnist_files.DataError, match=reason):
+        mnist_files.decode(raw, CONTENT)
 
 
 def test_a_bomb_is_not_decompressed(monkeypatch):
@@ -219,8 +220,8 @@ def test_a_bomb_is_not_decompressed(monkeypatch):
 
     bomb = gzip.compress(PLAIN + bytes(50_000_000))
     tracemalloc.start()
-    with pytest.raises(idx.DataError, match=f'more than {SIZE} bytes'):
-        idx.decode(bomb, CONTENT)
+    with pytest.raises(mnist_files.DataError, match=f'more than {SIZE} bytes'):
+        mnist_files.decode(bomb, CONTENT)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 1_000_000
@@ -244,8 +245,8 @@ def damage(raw, kind, at, value):
 
 def right_or_refused(raw):
     try:
-        array = idx.decode(raw, CONTENT)
-    except idx.DataError as error:
+        array = mnist_files.decode(raw, CONTENT)
+    except mnist_files.DataError as error:
         assert 10 < len(str(error)) < 200
     else:
         assert (array == SMALL).all()
@@ -290,8 +291,10 @@ NAME = 'train-images-idx3-ubyte'
 @pytest.fixture
 def small(monkeypatch, tmp_path):
     """Let MNIST be the small set, nowhere to be had; return the directory of the cache."""
-    monkeypatch.setattr(idx, 'FILES', {name: content_of(array) for name, array in SET.items()})
-    monkeypatch.setattr(idx, 'MIRRORS', ())
+    monkeypatch.setattr(
+        mnist_files, 'FILES', {name: content_of(array) for name, array in SET.items()}
+    )
+    monkeypatch.setattr(mnist_files, 'MIRRORS', ())
     monkeypatch.setattr(files, 'cache_dir', lambda: tmp_path / 'cache')
     monkeypatch.setattr(time, 'sleep', lambda seconds: None)
     monkeypatch.delenv('D2L_GAN_DATA', raising=False)
@@ -301,7 +304,7 @@ def small(monkeypatch, tmp_path):
 
 
 def put(directory, end='.gz', **replaced):
-    directory.mkdir(parents=True)
+    directory.mkdir(parents=True, exist_ok=True)
     for name, array in SET.items():
         raw = idx_bytes(array)
         (directory / f'{name}{end}').write_bytes(gzip.compress(raw) if end else raw)
@@ -329,7 +332,7 @@ def mirror(monkeypatch, small):
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     base = f'http://127.0.0.1:{server.server_port}'
-    monkeypatch.setattr(idx, 'MIRRORS', (f'{base}/a/', f'{base}/b/', f'{base}/c/'))
+    monkeypatch.setattr(mnist_files, 'MIRRORS', (f'{base}/a/', f'{base}/b/', f'{base}/c/'))
     yield answers, asked
     server.shutdown()
     thread.join()
@@ -341,7 +344,7 @@ def mirror(monkeypatch, small):
 def test_the_users_directory_comes_first(small, tmp_path, monkeypatch, end):
     put(tmp_path / 'own', end)
     monkeypatch.setenv('D2L_GAN_DATA', str(tmp_path / 'own'))
-    assert (idx.load(NAME) == SMALL).all()
+    assert (mnist_files.load(NAME) == SMALL).all()
     assert not small.exists()
 
 
@@ -350,32 +353,54 @@ def test_a_damaged_file_of_the_users_is_an_error_and_is_left_alone(small, tmp_pa
     path = tmp_path / 'own' / f'{NAME}.gz'
     path.write_bytes(HTML)
     monkeypatch.setenv('D2L_GAN_DATA', str(tmp_path / 'own'))
-    for load in (lambda: idx.load(NAME), data.images):
-        with pytest.raises(idx.DataError, match='is not the MNIST file it is named for') as caught:
+    for load in (lambda: mnist_files.load(NAME), data.images):
+        with pytest.raises(
+            mnist_files.DataError, match='is not the MNIST file it is named for'
+        ) as caught:
             load()
         assert str(path) in str(caught.value)
         assert 'delete it' in str(caught.value)
     assert path.read_bytes() == HTML
 
 
+def test_the_users_directory_may_be_named_from_home(small, tmp_path, monkeypatch):
+    put(tmp_path / 'mnist')
+    monkeypatch.setenv('HOME', str(tmp_path))
+    monkeypatch.setenv('D2L_GAN_DATA', '~/mnist')
+    assert (mnist_files.load(NAME) == SMALL).all()
+
+
+@pytest.mark.parametrize('name', ['nowhere', 'file', '~/mnits'])
+@pytest.mark.parametrize('source', ['auto', 'mnist'])
+def test_a_missing_directory_of_the_users_is_named(small, tmp_path, monkeypatch, name, source):
+    put(small)
+    (tmp_path / 'file').write_text('')
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv('D2L_GAN_DATA', name)
+    message = f'`D2L_GAN_DATA` is {name!r}; it must be a directory, or not be set'
+    with pytest.raises(mnist_files.DataError, match=f'^{message}$'):
+        data.images(source)
+
+
 def test_a_directory_in_place_of_a_file_is_the_one_error(small, tmp_path, monkeypatch):
     (tmp_path / 'own' / NAME).mkdir(parents=True)
     monkeypatch.setenv('D2L_GAN_DATA', str(tmp_path / 'own'))
-    with pytest.raises(idx.DataError, match='cannot be read'):
-        idx.load(NAME)
+    with pytest.raises(mnist_files.DataError, match='cannot be read'):
+        mnist_files.load(NAME)
 
 
 def test_the_cache_comes_second(small, tmp_path, monkeypatch):
     put(small)
+    (tmp_path / 'empty').mkdir()
     monkeypatch.setenv('D2L_GAN_DATA', str(tmp_path / 'empty'))
-    assert (idx.load(NAME) == SMALL).all()
+    assert (mnist_files.load(NAME) == SMALL).all()
 
 
 def test_a_download_is_kept_and_asked_for_once(small, mirror):
     answers, asked = mirror
     answers[f'/a/{NAME}.gz'] = [(200, ZIPPED)]
     for _ in range(2):
-        assert (idx.load(NAME) == SMALL).all()
+        assert (mnist_files.load(NAME) == SMALL).all()
     assert asked == [f'/a/{NAME}.gz']
     assert [path.name for path in small.iterdir()] == [f'{NAME}.gz']
 
@@ -385,51 +410,74 @@ def test_a_damaged_file_in_the_cache_is_fetched_again(small, mirror, capsys):
     path = small / f'{NAME}.gz'
     path.write_bytes(ZIPPED[:-20])
     mirror[0][f'/a/{NAME}.gz'] = [(200, ZIPPED)]
-    assert (idx.load(NAME) == SMALL).all()
+    assert (mnist_files.load(NAME) == SMALL).all()
     assert path.read_bytes() == ZIPPED
     assert 'fetching it again' in capsys.readouterr().err
 
 
-BOMB = gzip.compress(PLAIN + bytes(10**6))
+BOMB = gzip.compress(PLAIN + bytes(10**6), mtime=0)
 
 
 @pytest.mark.parametrize(
     'bad',
     [(404, b''), (503, HTML), (200, HTML), (200, ZIPPED[:-5]), (206, ZIPPED), (200, BOMB),
-     (200, bytes(10**6)), (200, gzip.compress(idx_bytes(SMALL + 1)))],
+     (200, bytes(10**6)), (200, gzip.compress(idx_bytes(SMALL + 1), mtime=0))],
 )  # fmt: skip
 def test_a_bad_mirror_is_passed_over(small, mirror, bad):
     answers, asked = mirror
     answers[f'/a/{NAME}.gz'] = [bad]
     answers[f'/b/{NAME}.gz'] = [(200, ZIPPED)]
-    assert (idx.load(NAME) == SMALL).all()
+    assert (mnist_files.load(NAME) == SMALL).all()
     assert asked == [f'/a/{NAME}.gz', f'/b/{NAME}.gz']
 
 
 def test_a_mirror_that_recovers_is_asked_again(small, mirror):
     answers, asked = mirror
     answers[f'/b/{NAME}.gz'] = [(503, b''), (503, b''), (200, ZIPPED)]
-    assert (idx.load(NAME) == SMALL).all()
+    assert (mnist_files.load(NAME) == SMALL).all()
     assert len(asked) == 8
 
 
 def test_what_no_mirror_has_is_one_error_with_the_reasons_and_leaves_nothing(small, mirror):
     mirror[0][f'/b/{NAME}.gz'] = [(200, HTML)]
-    with pytest.raises(idx.Unavailable) as caught:
-        idx.load(NAME, patience=0.5)
+    with pytest.raises(mnist_files.Unavailable) as caught:
+        mnist_files.load(NAME, patience=0.5)
     message = str(caught.value)
-    assert message.startswith(f'{NAME} can be had from no mirror: http://127.0.0.1')
+    assert message.startswith(f'{NAME} can be had from no mirror (http://127.0.0.1')
     assert 'HTTP status 404' in message
     assert 'no IDX file' in message
     assert 'D2L_GAN_DATA' in message
-    assert not small.exists()
+    assert [*small.iterdir()] == []
+
+
+@pytest.mark.parametrize('tty', [True, False])
+def test_without_a_network_there_is_one_sentence_and_no_bar(small, monkeypatch, capsys, tty):
+    # Nobody listens at port 9 of this machine.
+    mirrors = tuple(f'http://127.0.0.1:9/{letter}/' for letter in 'abcd')
+    monkeypatch.setattr(mnist_files, 'MIRRORS', mirrors)
+    monkeypatch.setattr(sys.stderr, 'isatty', lambda: tty)
+    assert data.images('auto')[2] == 'digits'
+    out, err = capsys.readouterr()
+    assert out == ''
+    assert err == (
+        "These are scikit-learn's 1,797 digits, since train-images-idx3-ubyte can be had from no "
+        'mirror (no answer, ConnectionError).\n'
+    )
+
+
+@pytest.mark.parametrize('tty', [True, False])
+def test_a_download_has_a_bar_in_a_terminal(small, mirror, monkeypatch, capsys, tty):
+    mirror[0][f'/a/{NAME}.gz'] = [(200, ZIPPED)]
+    monkeypatch.setattr(sys.stderr, 'isatty', lambda: tty)
+    mnist_files.load(NAME)
+    assert ('100%' in capsys.readouterr().err) == tty
 
 
 def test_a_mirror_that_drips_is_given_up(small, mirror, monkeypatch):
-    monkeypatch.setattr(idx, 'SLOWEST', -1)
+    monkeypatch.setattr(mnist_files, 'SLOWEST', -1)
     mirror[0][f'/a/{NAME}.gz'] = [(200, ZIPPED)]
-    with pytest.raises(idx.Unavailable, match='it is too slow'):
-        idx.load(NAME, patience=0.5)
+    with pytest.raises(mnist_files.Unavailable, match='it is too slow'):
+        mnist_files.load(NAME, patience=0.5)
 
 
 def test_a_cache_that_cannot_be_written_costs_a_warning_only(small, mirror, monkeypatch):
@@ -437,13 +485,15 @@ def test_a_cache_that_cannot_be_written_costs_a_warning_only(small, mirror, monk
     small.parent.write_bytes(b'a file where the directory should be')
     mirror[0][f'/a/{NAME}.gz'] = [(200, ZIPPED)]
     with pytest.warns(UserWarning, match=f'{NAME} is not kept'):
-        assert (idx.load(NAME) == SMALL).all()
+        assert (mnist_files.load(NAME) == SMALL).all()
 
 
 def test_eight_downloads_at_once_leave_one_whole_file(small, mirror):
     mirror[0][f'/a/{NAME}.gz'] = [(200, ZIPPED)]
     arrays = []
-    threads = [threading.Thread(target=lambda: arrays.append(idx.load(NAME))) for _ in range(8)]
+    threads = [
+        threading.Thread(target=lambda: arrays.append(mnist_files.load(NAME))) for _ in range(8)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -454,8 +504,10 @@ def test_eight_downloads_at_once_leave_one_whole_file(small, mirror):
 
 
 def test_the_mirrors_are_at_least_three_and_secure():
-    assert len({mirror.split('/')[2] for mirror in idx.MIRRORS}) >= 3
-    assert all(mirror.startswith('https://') and mirror.endswith('/') for mirror in idx.MIRRORS)
+    assert len({mirror.split('/')[2] for mirror in mnist_files.MIRRORS}) >= 3
+    assert all(
+        mirror.startswith('https://') and mirror.endswith('/') for mirror in mnist_files.MIRRORS
+    )
 
 
 # ---- MNIST and the digits --------------------------------------------------------------------
@@ -499,11 +551,11 @@ def test_the_real_set_is_split_without_overlap(mnist):
 
 def test_one_flipped_bit_of_the_real_set_is_noticed(mnist):
     name = 't10k-images-idx3-ubyte'
-    true = idx_bytes(idx.load(name))
+    true = idx_bytes(mnist_files.load(name))
     flipped = bytearray(true)
     flipped[4_000_000] ^= 1
-    with pytest.raises(idx.DataError, match='its checksum is wrong'):
-        idx.decode(bytes(flipped), idx.FILES[name])
+    with pytest.raises(mnist_files.DataError, match='its checksum is wrong'):
+        mnist_files.decode(bytes(flipped), mnist_files.FILES[name])
 
 
 def test_the_bundled_digits_are_the_same_ones_at_28_pixels():
@@ -531,20 +583,20 @@ def test_the_bundled_digits_are_the_same_ones_at_28_pixels():
 def test_images_names_the_set_it_took(small, capsys):
     images, _, name = data.images('auto', 'test', 'symmetric')
     assert (name, images.shape, float(images.min())) == ('digits', (300, 784), -1)
-    assert "MNIST cannot be had, so these are scikit-learn's" in capsys.readouterr().out
+    assert "These are scikit-learn's 1,797 digits" in capsys.readouterr().err
     put(small)
     assert data.images('auto', 'train')[2] == 'digits'  # decided once, for every split
     assert data.images('mnist', 'train')[2] == 'mnist'
     data._automatic.cache_clear()
     assert data.images('auto', 'train')[2] == 'mnist'
     assert data.images('digits', 'train')[2] == 'digits'
-    assert capsys.readouterr().out == ''
+    assert capsys.readouterr() == ('', '')
     with pytest.raises(ValueError, match="`source` is 'cifar'; it must be"):
         data.images('cifar')
 
 
 def test_insisting_on_mnist_without_it_is_an_error(small):
-    with pytest.raises(idx.DataError, match='can be had from no mirror: none is listed'):
+    with pytest.raises(mnist_files.DataError, match='can be had from no mirror .none is listed'):
         data.images('mnist')
 
 

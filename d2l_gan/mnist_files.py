@@ -1,9 +1,11 @@
 """MNIST, verified before use: found in a directory, in the cache, or on one of four mirrors."""
 
+import contextlib
 import hashlib
 import io
 import os
 import sys
+import tempfile
 import time
 import warnings
 import zlib
@@ -44,12 +46,23 @@ class DataError(RuntimeError):
     """Say in one sentence which file is missing or damaged, and what to do about it."""
 
 
-def decode(raw, content):
-    """Return the array of bytes in an IDX file, plain or gzip, once it is verified.
+def _most(content):
+    """Return how many bytes are read: a good file is never much longer than what it holds."""
+    return int(numpy.prod(content.shape)) + 2**16
 
-    `raw` is the file's bytes and `content` what they must decompress to; no more than that is ever
-    decompressed. The format: two zero bytes, 8 for "unsigned byte", the number of dimensions, each
-    dimension in four bytes (the highest first), then the values. Raises DataError with the reason.
+
+def decode(raw, content):
+    """Return the array of bytes in an IDX file, once it is verified.
+
+    The format: two zero bytes, 8 for "unsigned byte", the number of dimensions, each dimension in
+    four bytes (the highest first), then the values.
+
+    Args:
+        raw: the file's bytes, plain or gzip.
+        content: what they must decompress to; no more than that is ever decompressed.
+
+    Raises:
+        DataError: with the reason.
     """
     header = bytes([0, 0, 8, len(content.shape)])
     header += numpy.array(content.shape, '>u4').tobytes()
@@ -80,8 +93,7 @@ def read(path, content):
     """Return the verified array in the file `path`; raise DataError naming the file."""
     try:
         with open(path, 'rb') as file:
-            # Compressed or not, a good file is never much longer than what it holds.
-            raw = file.read(int(numpy.prod(content.shape)) + 2**16)
+            raw = file.read(_most(content))
         return decode(raw, content)
     except OSError as error:
         raise DataError(f'{path} cannot be read ({error.strerror})') from None
@@ -99,9 +111,9 @@ class Unavailable(DataError):
 class _Bounded(io.BytesIO):
     """Take what a mirror sends, up to a size and a moment: a mirror may be slow, or lie."""
 
-    def __init__(self, most, deadline):
+    def __init__(self, most):
         super().__init__()
-        self.most, self.deadline = most, deadline
+        self.most, self.deadline = most, time.monotonic() + SLOWEST
 
     def write(self, chunk):
         if self.tell() + len(chunk) > self.most:
@@ -112,49 +124,64 @@ class _Bounded(io.BytesIO):
 
 
 def fetch(name, content, patience=30):
-    """Return the verified array of the file `name` from the first mirror that has it, and keep it.
+    """Return the verified array of a file from the first mirror that has it, and keep it.
 
-    The mirrors are asked in turn; when all have failed, again after 1, 2, 4, ... seconds, but none
-    later than `patience` seconds. The cache gets the file whole or not at all.
+    Pooch speaks HTTP, draws the bar, tries again after a pause, and keeps the file whole or not at
+    all. It knows one address a file, though, takes whatever is sent, and verifies archives, which
+    differ among mirrors where their content is the same: so `first_mirror` downloads for it.
+
+    Args:
+        name: of the file, a key of `FILES`.
+        content: its `Content`.
+        patience: seconds after which no further mirror is asked. They are asked in turn; when all
+            have failed, again after 1, 2, 3, ... seconds.
+
+    Raises:
+        Unavailable: with each mirror's reason.
     """
-    start, pause, problems = time.monotonic(), 1, {}
-    while True:
+    import pooch
+
+    problems, deadline = {}, time.monotonic() + patience
+    bar = sys.stderr is not None and sys.stderr.isatty()
+    http = pooch.HTTPDownloader(progressbar=bar, chunk_size=2**12, timeout=(4, 15))
+
+    def first_mirror(_url, path, _pooch):
         for mirror in MIRRORS:
-            if time.monotonic() > start + patience:
+            if time.monotonic() > deadline:
                 break
+            sent = _Bounded(_most(content))
             try:
-                raw = _download(f'{mirror}{name}.gz', content)
-                array = decode(raw, content)
+                http(f'{mirror}{name}.gz', sent, None)
+                decode(sent.getvalue(), content)
             except (OSError, DataError) as error:  # OSError: whatever `requests` raises
                 status = getattr(getattr(error, 'response', None), 'status_code', None)
-                reason = f'HTTP status {status}' if status else type(error).__name__
-                problems[mirror] = f'{mirror} ({error if type(error) is DataError else reason})'
-                continue
-            try:
-                files.write_whole(cached(name), raw)
-            except OSError as error:
-                warnings.warn(f'{name} is not kept, but fetched anew: {error}', stacklevel=2)
-            return array
-        if time.monotonic() + pause > start + patience:
-            break
-        time.sleep(pause)
-        pause *= 2
-    raise Unavailable(
-        f'{name} can be had from no mirror: {"; ".join(problems.values()) or "none is listed"}; '
-        'go online, or put the four MNIST files into a directory and its name into D2L_GAN_DATA'
-    )
+                reason = f'HTTP status {status}' if status else f'no answer, {type(error).__name__}'
+                problems[mirror] = str(error) if type(error) is DataError else reason
+            else:
+                return Path(path).write_bytes(sent.getvalue())
+        raise ValueError('no mirror has it')  # which lets pooch try again
 
+    def kept_in(directory):
+        pooch.get_logger().setLevel('WARNING')  # it would name one mirror, whichever is asked
+        pauses = int((2 * patience + 0.25) ** 0.5 - 0.5)  # so many of 1, 2, 3, ... seconds fit
+        store = pooch.create(directory, '', registry={f'{name}.gz': None}, retry_if_failed=pauses)
+        return read(store.fetch(f'{name}.gz', downloader=first_mirror), content)
 
-def _download(url, content):
-    import pooch
-    from tqdm import tqdm
-
-    raw = _Bounded(int(numpy.prod(content.shape)) + 2**16, time.monotonic() + SLOWEST)
-    # A bar without a total is neither true nor false; pooch sets the total that it learns.
-    with tqdm(desc=url.split('/')[2], total=1, unit='B', unit_scale=True, disable=None) as bar:
-        fetcher = pooch.HTTPDownloader(progressbar=bar, chunk_size=2**14, timeout=(4, 15))
-        fetcher(url, raw, None)
-    return raw.getvalue()
+    try:
+        try:
+            return kept_in(cached(name).parent)
+        except OSError as error:
+            warnings.warn(f'{name} is not kept, but fetched anew: {error}', stacklevel=2)
+            with tempfile.TemporaryDirectory() as directory:
+                return kept_in(directory)
+    except ValueError:
+        whys = {*problems.values()} or {'none is listed'}
+        if len(whys) > 1:
+            whys = [f'{mirror} {why}' for mirror, why in problems.items()]
+        raise Unavailable(
+            f'{name} can be had from no mirror ({", ".join(whys)}); '
+            "go online, or put MNIST's four files into a directory and its name into D2L_GAN_DATA"
+        ) from None
 
 
 def cached(name):
@@ -162,20 +189,39 @@ def cached(name):
     return files.cache_dir() / 'mnist' / f'{name}.gz'
 
 
+def _own(name):
+    """Return the path of a file in the user's own directory, None where it is not there."""
+    directory = os.environ.get('D2L_GAN_DATA')
+    if not directory:
+        return None
+    if not Path(directory).expanduser().is_dir():
+        raise DataError(f'`D2L_GAN_DATA` is {directory!r}; it must be a directory, or not be set')
+    paths = (Path(directory).expanduser() / f'{name}{end}' for end in ('', '.gz'))
+    return next((path for path in paths if path.exists()), None)
+
+
 def load(name, patience=30):
-    """Return the verified array of the file `name`: its images (n, 28, 28) or labels (n,), bytes.
+    """Return the verified array of a file: images (n, 28, 28) or labels (n,), bytes.
 
     Looks into the directory D2L_GAN_DATA (plain or .gz), then into the cache, then to the mirrors.
-    A damaged file in the user's own directory raises DataError, in the cache it is fetched again.
+
+    Args:
+        name: of the file, a key of `FILES`.
+        patience: as for `fetch`.
+
+    Raises:
+        DataError: where D2L_GAN_DATA is no directory, or the file in it is damaged. A damaged file
+            in the cache is fetched again.
+        Unavailable: where the file is neither here nor on a mirror.
     """
-    content = FILES[name]
-    if os.environ.get('D2L_GAN_DATA'):
-        for path in (Path(os.environ['D2L_GAN_DATA'], name + end) for end in ('', '.gz')):
-            if path.exists():
-                return read(path, content)
+    content, path = FILES[name], _own(name)
+    if path is not None:
+        return read(path, content)
     if cached(name).exists():
         try:
             return read(cached(name), content)
         except DataError as error:
             print(f'{str(error).split(";")[0]}: fetching it again', file=sys.stderr)
+            with contextlib.suppress(OSError):
+                cached(name).unlink()
     return fetch(name, content, patience)
