@@ -17,6 +17,7 @@ requires = [
     "graphviz; python_version >= '3.13'",
     "requests; python_version >= '3.13'",
     'click>=8',
+    'filelock',
     'matplotlib',
     'numpy',
     'pillow',

@@ -55,8 +55,9 @@ can say no better than $1/2$ everywhere, and each cross-entropy is $-\log \frac1
 from pathlib import Path
 
 from d2l_gan import data, files, losses, metrics, plots
-from d2l_gan.checkpoint import Checkpoint
+from d2l_gan.callbacks import Checkpoint, Figure, Film, Progress
 from d2l_gan.game import Noise, Result, seeded
+from d2l_gan.speak import tell
 from d2l_gan.train import train, update_D, update_G
 
 import mxnet as mx
@@ -188,7 +189,7 @@ def play(num_epochs=20, batch_size=8, seed=0):
 # %%
 if __name__ == '__main__':
     net_G, by_hand = play(num_epochs=5)
-    plots.tell('\n'.join('loss_D {:.3f}, loss_G {:.3f}'.format(*losses) for losses in by_hand))
+    tell('\n'.join('loss_D {:.3f}, loss_G {:.3f}'.format(*losses) for losses in by_hand))
 
 # %% [markdown]
 r"""
@@ -249,14 +250,14 @@ def run(
         latent_dim, X[:100].asnumpy(), beta1=beta1, average=average, seed=seed, engine=engine,
         device=device,        objective=losses.objective(objective, label_smoothing), initializer=init.Normal(init_std),
         callbacks=[
-            plots.LiveFigure(out=out, show=show, film=film, frames=60 if film else 1),
-            *callbacks, Checkpoint(out / 'checkpoints', resume=resume),
+            Progress(), Figure(out, show=show), Film(out if film else None), *callbacks,
+            Checkpoint(out, resume),
         ],
     )  # fmt: skip
     with history.averaged(net_G):
         scores = score(net_G, X, history)
     files.write_json(out / 'scores.json', scores)
-    plots.tell(in_words(scores))
+    tell(in_words(scores))
     return Result(net_D, net_G, history, scores)
 
 

@@ -15,6 +15,7 @@ from d2l_gan import files, losses, plots
 from d2l_gan.data import Batches
 from d2l_gan.digits import Digits, sample_digits, unit
 from d2l_gan.game import Result
+from d2l_gan.speak import tell
 from d2l_gan.train import train
 
 from mxnet import autograd, init, np, npx
@@ -150,8 +151,7 @@ def run(
 def show_accuracy(history):
     """Return a figure of D's accuracy over the epochs."""
     animator = plots.Animator('epoch', 'accuracy of D', ylim=[0.45, 1.02], figsize=(5, 3))
-    animator.X, animator.Y = [range(1, len(history) + 1)], [history.accuracy_D]
-    animator.plot()
+    animator.curves(range(1, len(history) + 1), history.accuracy_D)
     return animator.fig
 
 
@@ -204,7 +204,7 @@ def follow(net_D, net_G, Z):
 if __name__ == '__main__':
     Z = np.random.normal(0, 1, (100, 100))
     lost = follow(failed.net_D, failed.net_G, Z)
-    plots.tell('slope {:.3f}, {:.2%} pass the pixels, variety {:.2%}'.format(*lost))
+    tell('slope {:.3f}, {:.2%} pass the pixels, variety {:.2%}'.format(*lost))
 
 # %% [markdown]
 r"""

@@ -13,7 +13,7 @@ itself, and a second program, which knows nothing of the training, draws new dig
 # %%
 from pathlib import Path
 
-from d2l_gan import files, losses, plots, widgets
+from d2l_gan import files, latent, losses, plots
 from d2l_gan.digits import Digits, sample_digits
 from d2l_gan.game import Result
 from d2l_gan.generator import latest_generator
@@ -207,7 +207,7 @@ if __name__ == '__main__':
     generator = latest_generator(out / 'generators')
     npx.random.seed(0)
     Z = np.random.uniform(-1, 1, (6, generator.latent_dim))
-    widgets.play(generator, Z, out / 'walk.gif')
+    latent.play(generator, Z, out / 'walk.gif', 'symmetric', (28, 28))
 
 # %% [markdown]
 r"""

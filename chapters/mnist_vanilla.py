@@ -19,7 +19,7 @@ MNIST GANs that people wrote with TensorFlow. The next two chapters change a few
 from pathlib import Path
 
 from d2l_gan import files, losses, plots
-from d2l_gan.digits import Digits, sample_digits
+from d2l_gan.digits import Digits, sample_digits, unit
 from d2l_gan.game import Result
 from d2l_gan.train import train
 
@@ -43,7 +43,7 @@ ink.
 def show_data(data='auto', out=None):
     """Return a figure of the first 16 real digits."""
     real = Digits(files.output_dir('mnist_vanilla') if out is None else out, data, num_examples=16)
-    return plots.view_samples(real.X, title=real.title)
+    return plots.view_samples(unit(real.X), title=real.title)
 
 
 # %%

@@ -43,9 +43,10 @@ at $1.386$.)
 from pathlib import Path
 
 from d2l_gan import files, losses, metrics, plots
-from d2l_gan.checkpoint import Checkpoint
+from d2l_gan.callbacks import Checkpoint, Figure, Film, Progress
 from d2l_gan.data import Batches, sine, sine_points, waves
 from d2l_gan.game import Result
+from d2l_gan.speak import tell
 from d2l_gan.train import train, update_D
 
 import matplotlib
@@ -157,7 +158,7 @@ def print_means(game):
     """Print, every 100 steps, what D makes of real and of generated curves."""
     if game.epoch % 2 == 0:
         real, fake = game.history.mean_D_real[-1], game.history.mean_D_fake[-1]
-        plots.tell(f'step {game.steps}: mean D(x) {real:.3f}, mean D(G(z)) {fake:.3f}')
+        tell(f'step {game.steps}: mean D(x) {real:.3f}, mean D(G(z)) {fake:.3f}')
 
 
 # %% [markdown]
@@ -350,11 +351,8 @@ def run(
         latent_dim, X, objective=objective, beta1=beta1,
         initializer=initializer(), first='G', seed=seed, engine=engine, device=device,
         callbacks=[
-            plots.LiveFigure(
-                draw, out=out, show=show, film=film, frames=60 if film else 1
-            ),
-            print_means, *rule,
-            *callbacks, Checkpoint(out / 'checkpoints', resume=resume),
+            Progress(), Figure(out, draw, show=show), Film(out if film else None, draw),
+            print_means, *rule, *callbacks, Checkpoint(out, resume, also=['traversal.png']),
         ],
     )  # fmt: skip
     scores = {
@@ -367,7 +365,7 @@ def run(
     }  # fmt: skip
     files.write_json(out / 'scores.json', scores)
     plots.save(show_traversal(net_G, latent_dim), out / 'traversal.png')
-    plots.tell(f'After {scores["steps"]} steps the curves are {in_words(scores)}.')
+    tell(f'After {scores["steps"]} steps the curves are {in_words(scores)}.')
     return Result(net_D, net_G, history, scores)
 
 

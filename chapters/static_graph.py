@@ -19,10 +19,11 @@ import time
 from pathlib import Path
 
 from d2l_gan import data, files, losses, plots
-from d2l_gan.checkpoint import Checkpoint
+from d2l_gan.callbacks import Checkpoint, Figure, Progress
 from d2l_gan.engines.symbol import Symbol
 from d2l_gan.engines.textbook import Textbook
 from d2l_gan.game import Result
+from d2l_gan.speak import tell
 from d2l_gan.train import train, update_D, update_G
 
 import mxnet as mx
@@ -62,7 +63,7 @@ def dispatch(sizes=(10, 1000, 100_000, 10_000_000), seconds=0.05):
 # %%
 if __name__ == '__main__':
     for size, us in dispatch().items():
-        plots.tell(f'{size:>10,} numbers: {us:8.1f} us')
+        tell(f'{size:>10,} numbers: {us:8.1f} us')
 
 # %% [markdown]
 r"""
@@ -100,7 +101,7 @@ def operators(symbol):
 # %%
 if __name__ == '__main__':
     for name, symbol in zip('DG', symbols(*networks(), gluon.loss.SigmoidBCELoss())):
-        plots.tell(f'loss_{name}: {len(operators(symbol))} operators')
+        tell(f'loss_{name}: {len(operators(symbol))} operators')
 
 # %% [markdown]
 r"""
@@ -352,7 +353,7 @@ def difference(steps=50, batch_size=8, seed=0):
 
 # %%
 if __name__ == '__main__':
-    plots.tell(f'relative difference after 50 steps: {difference():.1e}')
+    tell(f'relative difference after 50 steps: {difference():.1e}')
 
 # %% [markdown]
 r"""
@@ -403,10 +404,7 @@ def run(
     history = train(
         net_D, net_G, data.Batches(X, batch_size, device=device), num_epochs, lr_D, lr_G,
         latent_dim, X[:100].asnumpy(), seed=seed, device=device, objective=objective, engine='symbol',
-        callbacks=[
-            plots.LiveFigure(out=out, show=show, film=False, frames=1),
-            Checkpoint(out / 'checkpoints', resume=resume),
-        ],
+        callbacks=[Progress(), Figure(out, show=show), Checkpoint(out, resume)],
     )  # fmt: skip
     scores = {
         'microseconds': times,
@@ -418,9 +416,7 @@ def run(
         'versions': files.versions(),
     }
     files.write_json(out / 'scores.json', scores)
-    plots.tell(
-        f'{times["book"]:,.0f} us a step as in the book, {times["compiled"]:,.0f} us compiled'
-    )
+    tell(f'{times["book"]:,.0f} us a step as in the book, {times["compiled"]:,.0f} us compiled')
     return Result(net_D, net_G, history, scores)
 
 

@@ -8,7 +8,8 @@ from mxnet.gluon import nn
 from mxnet.util import use_np
 from tqdm import tqdm
 
-from . import data, files, sealed
+from . import archive, data, files
+from .speak import tell
 
 KIND = 'digit classifier, recipe 1'  # a new recipe needs a new number: kept networks are of it
 BATCH_SIZE, LR, EPOCHS = 100, 0.003, {'mnist': 5, 'digits': 40}
@@ -52,19 +53,19 @@ class Classifier:
 
         path = files.cache_dir() / f'classifier-{source}.d2l_gan'
         try:
-            header, arrays = sealed.read(path, KIND)
+            header, arrays = archive.read(path, KIND)
             for param, array in zip(self.params, arrays.values()):
                 param.set_data(np.array(array, ctx=cpu()))
             self.accuracy = header['accuracy']
-        except sealed.CheckpointError as problem:
+        except archive.CheckpointError as problem:
             if path.exists():
-                sealed.say(f'{problem}: learning to read digits again')
+                tell(f'{problem}: learning to read digits again')
             self.accuracy = self._learn()
             arrays = {str(number): param.data() for number, param in enumerate(self.params)}
             try:
-                sealed.write(path, {'kind': KIND, 'accuracy': self.accuracy}, arrays)
-            except sealed.CheckpointError as problem:
-                sealed.say(f'{problem}: the next program learns to read digits anew')
+                archive.write(path, {'kind': KIND, 'accuracy': self.accuracy}, arrays)
+            except archive.CheckpointError as problem:
+                tell(f'{problem}: the next program learns to read digits anew')
 
     def _learn(self):
         images, labels, _ = data.images(self.source, 'train', flat=False)

@@ -1,8 +1,11 @@
 """Write files whole or not at all, and say where data and outputs go."""
 
+import contextlib
 import json
 import os
 import platform
+import re
+import stat
 import tempfile
 from importlib import metadata
 from pathlib import Path
@@ -44,6 +47,37 @@ def _umask():
     mask = os.umask(0o022)  # the only way to read it is to set it
     os.umask(mask)
     return mask
+
+
+def is_ours(path):
+    """Return whether `path` can be a file that `write_whole` wrote: no link, directory or pipe."""
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        return stat.S_ISREG(os.lstat(path).st_mode)
+    return False
+
+
+def numbered(directory, name):
+    """Return {number: path}, ascending, of our own files in `directory`; strangers' do not count.
+
+    Args:
+        directory: where to look; it need not exist.
+        name: what they are called, with a place for the number, such as 'epoch-{:06d}.ckpt'.
+    """
+    before, after = name.split('{:06d}')
+    found, directory = {}, Path(directory)
+    for entry in os.listdir(directory) if directory.is_dir() else ():
+        digits = entry[len(before) : len(entry) - len(after)]
+        number = int(digits) if digits.isdecimal() else 0
+        if name.format(number) == entry and is_ours(directory / entry):
+            found[number] = directory / entry
+    return dict(sorted(found.items()))
+
+
+def half_written(directory, name):
+    """Return what `write_whole` leaves when it is killed; the arguments are those of `numbered`."""
+    whole = re.escape(name).replace(re.escape('{:06d}'), r'\d{6,}')
+    paths = Path(directory).glob('.*')
+    return [p for p in paths if re.fullmatch(rf'\.{whole}\.\w{{8}}', p.name) and is_ours(p)]
 
 
 def write_json(path, obj):

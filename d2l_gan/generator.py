@@ -3,16 +3,17 @@
 import ast
 import contextlib
 import json
-from pathlib import Path
 
 from d2l_gan import devices
-from d2l_gan.files import write_whole
+from d2l_gan.archive import CheckpointError, naming, read, write
+from d2l_gan.files import numbered, write_whole
 from d2l_gan.game import PRIORS, seeded
-from d2l_gan.sealed import CheckpointError, naming, newest_first, read, say, write
+from d2l_gan.speak import tell
 
 import numpy
 from mxnet import autograd, np, npx, sym
 
+NAME = 'generator-{:06d}'
 # What a saved generator may consist of: {operator of MXNet: (function, its attributes)}.
 OPERATORS = {
     'FullyConnected': (npx.fully_connected, 'num_hidden no_bias flatten'),
@@ -75,32 +76,15 @@ def load_generator(path, device=None):
 
 
 def latest_generator(directory, device=None):
-    """Return the newest `Generator` in `directory` that is whole, as `Generators` keeps them."""
+    """Return the newest `Generator` in `directory` that is whole, as the callback keeps them."""
     error = CheckpointError(f'`{directory}` holds no generator')
-    for path in newest_first(directory, 'generator-*'):
+    for path in reversed(list(numbered(directory, NAME).values())):
         try:
             return load_generator(path, device)
         except CheckpointError as problem:
             error = problem
-            say(f'{error}.')
+            tell(f'{error}.')
     raise error
-
-
-class Generators:
-    """Keep the generators of the last `keep` epochs in `directory`, as `generator-000012`."""
-
-    def __init__(self, directory, keep=3):
-        self.directory, self.keep = Path(directory), keep
-
-    def __call__(self, game):
-        """Save the generator, with averaged weights if there are."""
-        path = self.directory / f'generator-{game.epoch:06d}'
-        with game.averaged():
-            save_generator(path, game.net_G, game.latent_dim, game.hyperparameters['prior'])
-        found = newest_first(self.directory, 'generator-*')
-        first = found.index(path)  # those before it are of a longer, earlier training
-        for old in [*found[:first], *found[first + self.keep :]]:
-            old.unlink()
 
 
 class Generator:

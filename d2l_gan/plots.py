@@ -1,4 +1,4 @@
-"""Show a training: the book's Animator, a live figure and its film, losses, grids of digits.
+"""Draw a run: the book's Animator, losses beside samples, films, grids of pictures.
 
 Figures are made without pyplot: nothing has to be closed, and no backend can be the wrong one.
 """
@@ -6,19 +6,17 @@ Figures are made without pyplot: nothing has to be closed, and no backend can be
 import io
 import itertools
 import math
-import os
-import sys
-from pathlib import Path
 
-from d2l_gan import files
+from d2l_gan import check, files, speak
+from d2l_gan.archive import host
 
 import numpy
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-EDGE, GAP = 28, 2  # a digit and the line between two, in pixels
-PLAYERS, LOSS = ('discriminator', 'generator'), "loss (D's: half the sum)"
+GAP = 2  # pixels between two pictures
+PLAYERS, LOSS = {'loss_D': 'discriminator', 'loss_G': 'generator'}, "loss (D's: half the sum)"
 
 
 class Picture(Figure):
@@ -64,24 +62,9 @@ def film(pictures, path, milliseconds=150):
     files.write_whole(path, write)
 
 
-def in_notebook():
-    """Return whether a notebook's kernel runs this."""
-    ipython = sys.modules.get('IPython')
-    return ipython is not None and hasattr(ipython.get_ipython(), 'kernel')
-
-
-def tell(text):
-    """Print for a reader: under a notebook's cell, else on standard error, above a progress bar."""
-    from tqdm import tqdm
-
-    file = sys.stdout if in_notebook() else sys.stderr
-    tqdm.write(text, file=file)
-    file.flush()
-
-
 def show(fig, **options):
     """Show a figure in a notebook; elsewhere it is there to be saved, and nothing happens."""
-    if in_notebook():
+    if speak.in_notebook():
         from IPython.display import display
 
         return display(fig, **options)
@@ -132,13 +115,18 @@ class Animator:
         self.plot()
         self.display()
 
+    def curves(self, x, *Y):
+        """Draw other lines in place of those there are: points x for all, and the y of each."""
+        self.X, self.Y = [x] * len(Y), Y
+        self.plot()
+
     def plot(self):
-        """Draw all lines, each with its own label."""
+        """Draw all lines, each with its own label; a single point has no line, so it is dotted."""
         axes = self.fig.axes[0]
         _erase(axes)
         labels = itertools.chain(self.legend, itertools.repeat(None))
         for x, y, fmt, label in zip(self.X, self.Y, itertools.cycle(self.fmts), labels):
-            axes.plot(x, y, fmt, label=label)
+            axes.plot(x, y, fmt, label=label, marker='.' if len(x) == 1 else None)
         axes.set(**self.limits)
         if self.legend:
             axes.legend()
@@ -152,203 +140,163 @@ class Animator:
             self.shown.update(self.fig)
 
 
-class LiveFigure:
-    """Show a training while it runs: a callback of `train`, and its default.
+class Panels(Animator):
+    """The picture of a game: its losses on the left, `draw(game, axes)` on the right.
 
-    The losses on the left, `draw(game, axes)` on the right: by default real against generated
-    points of the plane, or generated digits. A notebook shows it live; a terminal has a progress
-    bar, anything else (a pipe, CI) a plain line now and then, both on standard error. At the end
-    the book's closing line goes to standard output.
-
-    out: a directory for training.png and, with `film`, training.gif; its pictures are kept in
-    frames/ so that a training which was interrupted goes on with its film. frames: draw about so
-    many pictures at most, evenly spread over the epochs. show: open a window, too.
+    Args:
+        game: a `Game`.
+        draw: callable (game, axes); None draws points of the plane if the data are that, else there
+            is no right panel.
+        title: a line above.
+        fig: a figure to use, such as a window's.
     """
 
-    def __init__(
-        self, draw=None, out=None, title=None, show=False, film=True, frames=60, legend=PLAYERS,
-        figsize=(7.5, 3),
-    ):  # fmt: skip
-        if frames < 1:
-            raise ValueError(f'`frames` is {frames}; it must be >= 1')
-        self.draw, self.title, self.legend, self.figsize = draw, title, legend, figsize
-        self.out, self.show, self.frames = out and Path(out), show, frames
-        self.reel = self.out / 'frames' if out and film else None
+    SIZE = (7.5, 3)
 
-    def begin(self, game):
-        """Choose what to show and where."""
-        n, step = game.num_epochs, math.ceil(game.num_epochs / self.frames)
-        self.scheduled, self.first = {1, n, *range(step, n, step)}, True
-        draw = self.draw or _DRAW.get(numpy.prod(game.data.shape[1:]))
-        self.drawn = self.window = self.animator = self.bar = None
-        if self.show and not in_notebook():
-            self.window = _window(self.figsize)
-        if self.out or self.window or in_notebook():
-            self.animator = animator = Animator(
-                'epoch', LOSS, self.legend, [1, max(n, 2)], ncols=2 if draw else 1,
-                figsize=self.figsize, fig=self.window,
-            )  # fmt: skip
-            animator.fig.subplots_adjust(0.11, 0.16, 0.985, 0.9, wspace=0.18)
-            animator.fig.suptitle(self.title or '')
-            animator.draw = draw
-        if not in_notebook() and sys.stderr.isatty():
-            from tqdm import tqdm
+    def __init__(self, game, draw=None, title=None, fig=None):
+        self.columns = loss_columns(game.history)
+        of_the_plane = game.fixed_Z is not None and game.data.shape[1:] == (2,)
+        self.draw = draw or (draw_points if of_the_plane else None)
+        super().__init__(
+            'epoch', LOSS if set(PLAYERS) & {*self.columns} else 'loss',
+            [PLAYERS.get(name, name) for name in self.columns], [1, max(game.num_epochs, 2)],
+            ncols=2 if self.draw else 1, figsize=self.SIZE, fig=fig,
+        )  # fmt: skip
+        self.fig.subplots_adjust(0.11, 0.16, 0.985, 0.9, wspace=0.18)
+        self.fig.suptitle(title or '')
 
-            form = 'epoch {n_fmt}/{total_fmt} |{bar}| {elapsed}<{remaining}{postfix}'
-            wide = os.get_terminal_size(sys.stderr.fileno()).columns > 0  # some say 0: unknown
-            size = {'dynamic_ncols': True} if wide else {'ncols': 80, 'nrows': 24}
-            self.bar = tqdm(total=n, initial=game.epoch, bar_format=form, **size)
-        if self.reel and game.epoch in self.scheduled and not self._frame(game.epoch).exists():
-            self._picture(game)  # killed after the checkpoint, before the picture
-
-    def __call__(self, game):
+    def update(self, game):
         """Draw the epoch that has just ended."""
-        epoch, n = game.epoch, game.num_epochs
-        if self.reel and self.first:
-            for path in self.reel.glob('[0-9]*.png'):
-                if int(path.stem) >= epoch or int(path.stem) not in self.scheduled:
-                    path.unlink()  # of another training, or of an epoch that is played again
-        self.first = False
-        if self.animator and epoch in self.scheduled:
-            self._picture(game)
-        if self.bar is not None:
-            self.bar.set_postfix_str(_line(game), refresh=False)
-            self.bar.update(epoch - self.bar.n)
-        elif not in_notebook() and (epoch in (1, n) or epoch % math.ceil(n / 10) == 0):
-            tell(f'epoch {epoch}/{n}, {_line(game)}')
-
-    def end(self, game):
-        """Write the files and print the closing line; after an exception just tidy up."""
-        stopped = game.history.stopped
-        done = game.epoch and (game.epoch >= game.num_epochs or stopped)
-        if self.bar is not None:
-            self.bar.close()
-        try:
-            if done and self.animator and self.drawn != game.epoch:
-                self._picture(game)
-            if self.out and self.drawn:
-                save(self.animator.fig, self.out / 'training.png')
-                if self.reel:
-                    film(sorted(self.reel.glob('[0-9]*.png')), self.out / 'training.gif')
-            if stopped:
-                tell(f'stopped after epoch {game.epoch}: {stopped}')
-            if done:
-                print(_line(game), flush=True)
-            if done and self.window:
-                tell('Close the window to go on.')
-                sys.modules['matplotlib.pyplot'].show()
-        finally:
-            if self.window:
-                sys.modules['matplotlib.pyplot'].close(self.window)
-            self.animator = self.window = self.bar = None
-
-    def _frame(self, epoch):
-        return self.reel / f'{epoch:06}.png'
-
-    def _picture(self, game):
-        animator, history = self.animator, game.history
-        animator.X = [range(1, len(history) + 1)] * 2
-        animator.Y = [history.loss_D, history.loss_G]
-        animator.plot()
-        if animator.draw:
-            _erase(animator.axes[1])
-            animator.draw(game, animator.axes[1])
-        animator.display()
-        if self.reel:
-            files.write_whole(self._frame(game.epoch), animator.fig.png(edges=None))
-        if self.window:
-            sys.modules['matplotlib.pyplot'].pause(0.001)
-        self.drawn = game.epoch
+        history = game.history
+        self.curves(range(1, len(history) + 1), *(history[name] for name in self.columns))
+        if self.draw:
+            _erase(self.axes[1])
+            self.draw(game, self.axes[1])
 
 
-def _line(game):
-    last = [game.history[name][-1] for name in ('loss_D', 'loss_G', 'examples_per_sec')]
-    return 'loss_D {:.3f}, loss_G {:.3f}, {:.0f} examples/sec'.format(*last)
+def loss_columns(history):
+    """Return the names of the columns of a `History` that are losses."""
+    return [name for name in history.columns if name.startswith('loss')]
 
 
-def _window(figsize):
-    """Return the figure of a new window, or None, with a sentence, where there is no display."""
-    from matplotlib import pyplot
-
-    try:
-        fig = pyplot.figure(figsize=figsize, FigureClass=Picture)
-        if fig.canvas.required_interactive_framework:
-            return fig
-        pyplot.close(fig)
-    except Exception:  # each toolkit has its own for a missing display
-        pass
-    tell('No window is shown, since there is no display.')
+def moments(num_epochs, most):
+    """Return the epochs to draw, a set of about `most`: the first, the last, evenly spread."""
+    step = math.ceil(num_epochs / most)
+    return {1, num_epochs, *range(step, num_epochs, step)}
 
 
 def draw_points(game, axes):
     """Draw 100 real points of the plane and 100 generated ones, from the fixed latent batch."""
     for X, label in ((game.data[:100], 'real'), (game.generate(), 'generated')):
-        axes.scatter(*_array(X).T, label=label)
+        axes.scatter(*host(X).T, label=label)
     axes.legend(loc='upper left')
 
 
-def draw_digits(game, axes):
-    """Draw 16 generated digits, from the fixed latent batch."""
-    axes.imshow(mosaic(game.generate(), 4, 4), cmap='gray', vmin=0, vmax=255)
+def draw_pictures(scale='unit', shape=None):
+    """Return a `draw` for 16 generated pictures, from the fixed latent batch.
+
+    Args:
+        scale, shape: as for `pixels`.
+    """
+
+    def draw(game, axes):
+        _show_pixels(axes, mosaic(game.generate(), 4, 4, scale, shape))
+
+    return draw
+
+
+def _show_pixels(axes, picture):
+    axes.imshow(picture, cmap='gray', vmin=0, vmax=255)
     axes.set(xticks=[], yticks=[])
 
 
-_DRAW = {2: draw_points, EDGE * EDGE: draw_digits}  # by the numbers in one example
+def pixels(images, scale='unit', shape=None):
+    """Return pictures as NumPy, (n, height, width) or, in colour, (n, height, width, 3), in [0, 1].
 
-
-def _array(X):
-    return X.asnumpy() if hasattr(X, 'asnumpy') else numpy.asarray(X)
-
-
-def mosaic(images, rows, columns):
-    """Return the first rows x columns digits side by side, (height, width) of uint8.
-
-    images: (n, 784), (n, 28, 28) or (n, 28, 28, 1); in [-1, 1] if a pixel is negative, else in
-    [0, 1]. Raises ValueError if there are too few.
+    Args:
+        images: (n, ...); three channels, one or none, last or, as Gluon's convolutions have them,
+            first.
+        scale: 'unit' if they are in [0, 1], as a sigmoid makes them, 'symmetric' if in [-1, 1], as
+            a tanh does.
+        shape: of one picture, such as (28, 28), where `images` is (n, numbers in a picture).
     """
-    images, n = _array(images), rows * columns
+    check.choice('scale', scale, ('unit', 'symmetric'))
+    images = host(images)
+    if shape is not None:
+        images = images.reshape(len(images), *shape)
+    if images.ndim == 4 and images.shape[3] not in (1, 3) and images.shape[1] in (1, 3):
+        images = numpy.moveaxis(images, 1, 3)
+    if images.ndim == 4 and images.shape[3] == 1:
+        images = images[..., 0]
+    if images.ndim != 3 and images.shape[3:] != (3,):
+        raise ValueError(
+            f'`images` has shape {images.shape}; it must be (n, height, width), with one or three '
+            'channels, or `shape` must say what a picture is'
+        )
+    return (images + 1) / 2 if scale == 'symmetric' else images
+
+
+def mosaic(images, rows, columns, scale='unit', shape=None):
+    """Return the first rows x columns pictures side by side, (height, width) or (height, width, 3).
+
+    It is uint8, with a grey line of 2 pixels between any two.
+
+    Args:
+        images, scale, shape: as for `pixels`.
+
+    Raises:
+        ValueError: if there are too few.
+    """
+    images, n = pixels(images, scale, shape), rows * columns
     if len(images) < n:
-        raise ValueError(f'`images` has {len(images)} digits; it must have {rows} x {columns}')
-    if images.min() < 0:
-        images = (images + 1) / 2
-    tiles = numpy.full((rows, columns, EDGE + GAP, EDGE + GAP), 128, 'uint8')
-    pixels = images[:n].reshape(rows, columns, EDGE, EDGE)
-    tiles[:, :, :EDGE, :EDGE] = (255 * pixels.clip(0, 1)).round()
-    return tiles.transpose(0, 2, 1, 3).reshape(rows * (EDGE + GAP), -1)[:-GAP, :-GAP]
+        raise ValueError(f'`images` has {len(images)} pictures; it must have {rows} x {columns}')
+    _, height, width, *colours = images.shape
+    tiles = numpy.full((rows, columns, height + GAP, width + GAP, *colours), 128, 'uint8')
+    tiles[:, :, :height, :width] = (
+        (255 * images[:n].clip(0, 1)).round().reshape(rows, columns, height, width, *colours)
+    )
+    whole = tiles.swapaxes(1, 2).reshape(rows * (height + GAP), columns * (width + GAP), *colours)
+    return whole[:-GAP, :-GAP]
 
 
-def view_samples(images, rows=4, columns=4, title=None):
-    """Return a figure of rows x columns digits; images as for `mosaic`."""
-    fig = Picture(figsize=(0.6 * columns, 0.6 * rows))
+def view_samples(images, rows=4, columns=4, title=None, scale='unit', shape=None):
+    """Return a figure of rows x columns pictures; images, scale, shape as for `pixels`."""
+    picture = mosaic(images, rows, columns, scale, shape)
+    fig = Picture(figsize=(0.6 * columns, 0.6 * columns * picture.shape[0] / picture.shape[1]))
     axes = fig.subplots()
-    axes.imshow(mosaic(images, rows, columns), cmap='gray', vmin=0, vmax=255)
-    axes.set(xticks=[], yticks=[], title=title)
+    _show_pixels(axes, picture)
+    axes.set(title=title)
     return fig
 
 
-def progress_grid(samples_by_epoch, moments=10, columns=6, title=None):
-    """Return a figure with a row of the same `columns` digits for each of `moments` epochs.
+def progress_grid(samples_by_epoch, moments=10, columns=6, title=None, scale='unit', shape=None):
+    """Return a figure with a row of the same `columns` pictures for each of `moments` epochs.
 
-    samples_by_epoch: {epoch: images}, or the images of epochs 1, 2, ... in order; images as for
-    `mosaic`. The moments are spread evenly from the first epoch to the last.
+    Args:
+        samples_by_epoch: {epoch: images}, or the images of epochs 1, 2, ... in order.
+        moments: spread evenly from the first epoch to the last.
+        columns, title: of the figure.
+        scale, shape: as for `pixels`.
     """
     if not isinstance(samples_by_epoch, dict):
         samples_by_epoch = dict(enumerate(samples_by_epoch, 1))
     epochs = sorted(samples_by_epoch)
     rows = min(moments, len(epochs))
     epochs = [epochs[i] for i in numpy.linspace(0, len(epochs) - 1, rows).round().astype(int)]
-    images = numpy.concatenate([_array(samples_by_epoch[e])[:columns] for e in epochs])
-    fig = view_samples(images, rows, columns, title)
-    centres = EDGE / 2 + (EDGE + GAP) * numpy.arange(rows)
+    images = numpy.concatenate([host(samples_by_epoch[e])[:columns] for e in epochs])
+    images = pixels(images, scale, shape)
+    fig, height = view_samples(images, rows, columns, title), images.shape[1]
+    centres = height / 2 + (height + GAP) * numpy.arange(rows)
     fig.axes[0].set_yticks(centres, [f'epoch {epoch}' for epoch in epochs])
     return fig
 
 
 def training_losses(history):
-    """Return a figure of both losses over the epochs of a `History`."""
-    animator = Animator('epoch', LOSS, PLAYERS, figsize=(5, 3))
-    animator.X = [range(1, len(history) + 1)] * 2
-    animator.Y = [history['loss_D'], history['loss_G']]
-    animator.plot()
+    """Return a figure of the losses over the epochs of a `History`."""
+    columns = loss_columns(history)
+    names = [PLAYERS.get(name, name) for name in columns]
+    label = LOSS if set(PLAYERS) & {*columns} else 'loss'
+    animator = Animator('epoch', label, names, figsize=(5, 3))
+    animator.curves(range(1, len(history) + 1), *(history[name] for name in columns))
     animator.axes[0].set_title('Training Losses')
     return animator.fig

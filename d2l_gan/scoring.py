@@ -6,8 +6,9 @@ import json
 
 import numpy
 
-from . import data, files, metrics, sealed
+from . import archive, data, files, metrics
 from .classifier import classifier
+from .speak import tell
 
 KIND = 'scores of real digits, recipe 1'  # scores that another recipe has given are not used
 
@@ -83,8 +84,8 @@ def _real_scores(real, source):
         making.update(numpy.ascontiguousarray(array))
     making.update(json.dumps(files.versions()).encode())
     path = files.cache_dir() / f'real-{source}-{making.hexdigest()[:16]}.d2l_gan'
-    with contextlib.suppress(sealed.CheckpointError, KeyError):
-        header, _ = sealed.read(path, KIND)
+    with contextlib.suppress(archive.CheckpointError, KeyError):
+        header, _ = archive.read(path, KIND)
         if header['making'] == making.hexdigest():
             return header['scores']
     score, score_sd = metrics.classifier_score(judge.read(real['test'])[0])
@@ -93,9 +94,9 @@ def _real_scores(real, source):
         'classifier_score': score, 'classifier_score_sd': score_sd,
     }  # fmt: skip
     try:
-        sealed.write(path, {'kind': KIND, 'making': making.hexdigest(), 'scores': scores}, {})
-    except sealed.CheckpointError as problem:
-        sealed.say(f'{problem}: the next program scores real digits anew')
+        archive.write(path, {'kind': KIND, 'making': making.hexdigest(), 'scores': scores}, {})
+    except archive.CheckpointError as problem:
+        tell(f'{problem}: the next program scores real digits anew')
     return scores
 
 

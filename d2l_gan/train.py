@@ -125,9 +125,9 @@ def train(
     check.examples('data', data)
     device, objective = devices.device(device), losses.objective(objective)
     if callbacks is None:
-        from d2l_gan import plots  # here, since a silent run needs no matplotlib
+        from d2l_gan.callbacks import Figure, Progress  # a silent run needs no matplotlib
 
-        callbacks = [plots.LiveFigure()]
+        callbacks = [Progress(), Figure()]
     if not isinstance(callbacks, (list, tuple)) or not all(map(callable, callbacks)):
         check.fail('callbacks', callbacks, 'a list of callables, each handed the game')
 

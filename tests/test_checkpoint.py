@@ -8,8 +8,9 @@ import signal
 import threading
 from pathlib import Path
 
-from d2l_gan import checkpoint, data, generator, sealed, train
-from d2l_gan.checkpoint import Checkpoint, CheckpointError
+from d2l_gan import archive, checkpoint, data, generator, train
+from d2l_gan.archive import CheckpointError
+from d2l_gan.callbacks import Checkpoint, Generators
 
 import numpy
 import pytest
@@ -51,8 +52,13 @@ def state(game):
     return found, game.counters(), history, game.epoch, game.fixed_Z.asnumpy().tobytes()
 
 
-def files(directory):
-    return sorted(path.name for path in Path(directory).iterdir() if path.name[0] != '.')
+def files(out):
+    """Return the names of a run's checkpoints."""
+    return sorted(path.name for path in Path(out, 'checkpoints').glob('*'))
+
+
+def file_of(out, epoch):
+    return Path(out, 'checkpoints', f'epoch-{epoch:06d}.ckpt')
 
 
 class Stop:
@@ -83,7 +89,7 @@ def broken_off(directory, epoch, num_epochs=5, nets=None, **settings):
 )
 @settings(max_examples=100, deadline=None)
 def test_what_is_packed_is_parsed_bit_for_bit(array, text):
-    header, arrays = sealed.parse(sealed.pack({'text': text}, {'a': array, 'b': array}))
+    header, arrays = archive.parse(archive.pack({'text': text}, {'a': array, 'b': array}))
     assert header['text'] == text
     for back in arrays.values():
         assert back.shape == array.shape
@@ -91,59 +97,59 @@ def test_what_is_packed_is_parsed_bit_for_bit(array, text):
 
 
 def test_every_flipped_bit_is_noticed():
-    whole = sealed.pack({'kind': 'training'}, {'a': numpy.arange(5.0), 'b': numpy.zeros((0, 3))})
-    sealed.parse(whole)
+    whole = archive.pack({'kind': 'run'}, {'a': numpy.arange(5.0), 'b': numpy.zeros((0, 3))})
+    archive.parse(whole)
     for i in range(8 * len(whole)):
         damaged = bytearray(whole)
         damaged[i // 8] ^= 1 << i % 8
         with pytest.raises(CheckpointError):
-            sealed.parse(bytes(damaged))
+            archive.parse(bytes(damaged))
 
 
 def test_every_cut_and_every_extra_byte_is_noticed():
-    whole = sealed.pack({'kind': 'training'}, {'a': numpy.arange(5.0)})
+    whole = archive.pack({'kind': 'run'}, {'a': numpy.arange(5.0)})
     for i in range(len(whole)):
         with pytest.raises(CheckpointError):
-            sealed.parse(whole[:i])
+            archive.parse(whole[:i])
     with pytest.raises(CheckpointError, match='2 bytes too many'):
-        sealed.parse(whole + b'\0\0')
+        archive.parse(whole + b'\0\0')
 
 
-def forged(header, body=b'', version=sealed.VERSION):
+def forged(header, body=b'', version=archive.VERSION):
     """Return a file whose checksum is right but whose header is not ours."""
     text = json.dumps(header).encode()
-    head = sealed.PREFIX.pack(sealed.MAGIC, version, len(text)) + text
-    return head + sealed.hashlib.sha256(head).digest() + body
+    head = archive.PREFIX.pack(archive.MAGIC, version, len(text)) + text
+    return head + archive.hashlib.sha256(head).digest() + body
 
 
 def test_a_newer_format_is_named():
     with pytest.raises(CheckpointError, match='has format 2; this d2l_gan reads format 1'):
-        sealed.parse(forged({'anything': 'at all'}, version=2))
+        archive.parse(forged({'anything': 'at all'}, version=2))
 
 
 @pytest.mark.parametrize('shape', [[1 << 40], [-1], ['3'], [2.0], [1] * 99, 7, None])
 def test_a_forged_shape_allocates_nothing(tmp_path, shape):
     part = {'name': 'a', 'dtype': '<f8', 'shape': shape, 'sha256': ''}
-    (tmp_path / 'x').write_bytes(forged({'kind': 'training', 'parts': [part]}))
+    (tmp_path / 'x').write_bytes(forged({'kind': 'run', 'parts': [part]}))
     with pytest.raises(CheckpointError, match='x` is (damaged|cut short)'):
-        sealed.read(tmp_path / 'x', 'training')
+        archive.read(tmp_path / 'x', 'run')
 
 
 @pytest.mark.parametrize('header', [[], {}, {'parts': 3}, {'parts': [{}]}, {'parts': []}, None])
 def test_a_forged_header_is_refused(tmp_path, header):
     (tmp_path / 'x').write_bytes(forged(header))
     with pytest.raises(CheckpointError, match='header makes no sense'):
-        sealed.read(tmp_path / 'x', 'training')
+        archive.read(tmp_path / 'x', 'run')
 
 
 def test_objects_cannot_be_packed():
     part = {'name': 'a', 'dtype': '|O', 'shape': [1], 'sha256': ''}
     with pytest.raises(CheckpointError, match='type |O'):
-        sealed.parse(forged({'parts': [part]}, b'12345678'))
+        archive.parse(forged({'parts': [part]}, b'12345678'))
 
 
 def test_nothing_here_unpickles():
-    for module in (checkpoint, generator, sealed):
+    for module in (checkpoint, generator, archive):
         tree = ast.parse(Path(module.__file__).read_text())
         names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
         names |= {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
@@ -202,54 +208,33 @@ def test_the_epoch_is_restored_before_other_callbacks_begin(tmp_path):
 
 def test_an_empty_directory_starts_at_the_start_and_says_so(tmp_path, capsys):
     assert state(play(2, Checkpoint(tmp_path / 'new', resume=True))) == state(play(2))
-    assert 'new` holds no checkpoint; starting with the first epoch.' in capsys.readouterr().err
+    assert (
+        'checkpoints` holds no checkpoint; starting with the first epoch.'
+        in capsys.readouterr().err
+    )
 
 
 def test_a_new_training_moves_the_old_one_aside(tmp_path, capsys):
-    play(3, Checkpoint(tmp_path, score=lambda game: 0))
-    old = (tmp_path / 'epoch-000003.ckpt').read_bytes()
+    play(3, Checkpoint(tmp_path))
+    old = file_of(tmp_path, 3).read_bytes()
     play(1, Checkpoint(tmp_path))
-    assert files(tmp_path) == ['earlier', 'epoch-000001.ckpt']
-    assert (tmp_path / 'earlier' / 'epoch-000003.ckpt').read_bytes() == old
-    assert 'are now in' in capsys.readouterr().err
+    assert files(tmp_path) == ['epoch-000001.ckpt']
+    assert file_of(tmp_path / 'earlier' / '1', 3).read_bytes() == old
+    said = f'What an earlier run has left in `{tmp_path}` is now in `{tmp_path / "earlier" / "1"}`.'
+    assert capsys.readouterr().err == said + '\n'
     play(2, Checkpoint(tmp_path, resume=True))
-    assert files(tmp_path) == ['earlier', 'epoch-000001.ckpt', 'epoch-000002.ckpt']
+    assert files(tmp_path) == ['epoch-000001.ckpt', 'epoch-000002.ckpt']
 
 
-@pytest.mark.parametrize(
-    'every, keep, kept', [(1, 3, [5, 6, 7]), (1, 1, [7]), (3, 9, [3, 6, 7]), (9, 3, [7])]
-)
-def test_the_last_few_stay(tmp_path, every, keep, kept):
-    play(7, Checkpoint(tmp_path, every=every, keep=keep))
+@pytest.mark.parametrize('keep, kept', [(3, [5, 6, 7]), (1, [7]), (9, [1, 2, 3, 4, 5, 6, 7])])
+def test_the_last_few_stay(tmp_path, keep, kept):
+    play(7, Checkpoint(tmp_path, keep=keep))
     assert files(tmp_path) == [f'epoch-{epoch:06d}.ckpt' for epoch in kept]
-
-
-def test_the_best_stays_apart(tmp_path):
-    scores = [float('nan'), 1, 5, 2, 5, 3]
-    score = lambda game: scores[game.epoch - 1]
-    with pytest.raises(ZeroDivisionError):
-        play(6, Checkpoint(tmp_path, keep=1, score=score), Stop(4))
-    assert sealed.read(tmp_path / 'best.ckpt', 'training')[0]['epoch'] == 3
-    scores[4] = 4
-    play(6, Checkpoint(tmp_path, resume=True, keep=1, score=score))
-    header = sealed.read(tmp_path / 'best.ckpt', 'training')[0]
-    assert (header['epoch'], header['score']) == (3, 5)
-    assert files(tmp_path) == ['best.ckpt', 'epoch-000006.ckpt']
-
-
-def test_a_score_may_draw_numbers(tmp_path):
-    scores = []
-    score = lambda game: scores.append(float(np.random.normal())) or scores[-1]
-    assert state(play(4, Checkpoint(tmp_path, score=score))) == state(play(4))
-    with pytest.raises(ZeroDivisionError):
-        play(4, Checkpoint(tmp_path / 'b', score=score), Stop(2))
-    play(4, Checkpoint(tmp_path / 'b', resume=True, score=score))
-    assert scores[:4] == scores[4:]
 
 
 def test_a_checkpoint_holds_what_it_should(tmp_path):
     game = play(2, Checkpoint(tmp_path), average=0.9)
-    header, arrays = sealed.read(tmp_path / 'epoch-000002.ckpt', 'training')
+    header, arrays = archive.read(file_of(tmp_path, 2), 'run')
     assert header['epoch'] == 2
     assert header['hyperparameters']['lr_D'] == 0.05
     assert header['hyperparameters']['seed'] == header['history']['seed'] == 3
@@ -294,7 +279,7 @@ def test_another_network_is_refused(tmp_path):
 )
 def test_another_training_is_refused(tmp_path, sentence, settings):
     broken_off(tmp_path, 2)
-    (tmp_path / 'epoch-000001.ckpt').unlink()
+    (file_of(tmp_path, 1)).unlink()
     refused(tmp_path, sentence, **settings)
 
 
@@ -305,13 +290,13 @@ def test_decaying_rates_fix_the_number_of_epochs(tmp_path):
 
 def test_a_refused_file_touches_nothing(tmp_path):
     play(2, Checkpoint(tmp_path))
-    path = tmp_path / 'epoch-000002.ckpt'
-    header, arrays = sealed.parse(path.read_bytes())
+    path = file_of(tmp_path, 2)
+    header, arrays = archive.parse(path.read_bytes())
     last = list(arrays)[-1]
     for change in (
         {last: arrays[last][:1]}, {last: arrays[last].astype('float32')}, {'fixed_Z': numpy.ones(3)}
     ):  # fmt: skip
-        path.write_bytes(sealed.pack(header, {**arrays, **change}))
+        path.write_bytes(archive.pack(header, {**arrays, **change}))
         game = play(1)
         before = state(game)
         game.num_epochs, game.hyperparameters['num_epochs'] = 2, 2
@@ -320,16 +305,13 @@ def test_a_refused_file_touches_nothing(tmp_path):
         assert state(game) == before
 
 
-@pytest.mark.parametrize('damage', ['flip', 'cut', 'swap', 'empty', 'other', 'newer', 'directory'])
+@pytest.mark.parametrize('damage', ['flip', 'cut', 'swap', 'empty', 'other', 'newer'])
 def test_a_damaged_file_is_named_and_the_one_before_is_used(tmp_path, capsys, damage):
     broken_off(tmp_path, 3)
-    newest, older = tmp_path / 'epoch-000003.ckpt', tmp_path / 'epoch-000002.ckpt'
+    newest, older = file_of(tmp_path, 3), file_of(tmp_path, 2)
     whole = newest.read_bytes()
     if damage == 'swap':
         newest.write_bytes(older.read_bytes())
-    elif damage == 'directory':
-        newest.unlink()
-        newest.mkdir()
     else:
         newest.write_bytes({
             'flip': whole[:2000] + bytes([whole[2000] ^ 4]) + whole[2001:],
@@ -343,43 +325,34 @@ def test_a_damaged_file_is_named_and_the_one_before_is_used(tmp_path, capsys, da
     sentence = {
         'flip': 'is damaged', 'cut': 'is cut short', 'empty': 'is cut short',
         'swap': 'holds what was written as `epoch-000002.ckpt`', 'other': 'is no file of d2l_gan',
-        'newer': 'has format 9', 'directory': 'cannot be read: Is a directory',
+        'newer': 'has format 9',
     }[damage]  # fmt: skip
+    refused = tmp_path / 'checkpoints' / 'refused'
     assert f'epoch-000003.ckpt` {sentence}' in said
+    assert f'; it is now in `{refused}`.' in said
     assert f'Going on after epoch 2, from `{older}`' in said
-    assert files(tmp_path / 'earlier') == ['epoch-000003.ckpt']
-    assert files(tmp_path) == ['earlier', *(f'epoch-00000{i}.ckpt' for i in (3, 4, 5))]
+    assert os.listdir(refused) == ['epoch-000003.ckpt']
+    assert files(tmp_path) == [*(f'epoch-00000{i}.ckpt' for i in (3, 4, 5)), 'refused']
 
 
 def test_where_no_file_is_good_nothing_starts(tmp_path):
     broken_off(tmp_path, 2)
-    for path in tmp_path.glob('*.ckpt'):
+    for path in tmp_path.rglob('*.ckpt'):
         path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(CheckpointError, match='000002.ckpt` is cut short: .* no older file can be'):
         play(5, Checkpoint(tmp_path, resume=True))
     play(1, Checkpoint(tmp_path))  # the lock was given back
 
 
-def test_a_damaged_best_is_replaced(tmp_path, capsys):
-    score = lambda game: -game.epoch
-    with pytest.raises(ZeroDivisionError):
-        play(4, Checkpoint(tmp_path, score=score), Stop(2))
-    (tmp_path / 'best.ckpt').write_bytes(b'')
-    play(4, Checkpoint(tmp_path, resume=True, score=score))
-    assert 'best.ckpt` is cut short' in capsys.readouterr().err
-    assert sealed.read(tmp_path / 'best.ckpt', 'training')[0]['epoch'] == 3
-
-
-@pytest.mark.parametrize('name', ['every', 'keep'])
 @pytest.mark.parametrize('value', [0, -1, 1.5, None])
-def test_wrong_arguments_are_refused(name, value):
-    with pytest.raises(ValueError, match=f'`{name}` is {value}; it must be an integer >= 1'):
-        Checkpoint('somewhere', **{name: value})
+def test_wrong_arguments_are_refused(value):
+    with pytest.raises(ValueError, match=f'`keep` is {value}; it must be an integer >= 1'):
+        Checkpoint('somewhere', keep=value)
 
 
 def test_versions_that_differ_are_told(tmp_path, capsys, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setitem(sealed.VERSIONS, 'numpy', '0.9')
+        patch.setitem(archive.VERSIONS, 'numpy', '0.9')
         broken_off(tmp_path, 2)
     play(3, Checkpoint(tmp_path, resume=True))
     assert 'was written with numpy 0.9; the last digits may now differ' in capsys.readouterr().err
@@ -389,17 +362,19 @@ def test_versions_that_differ_are_told(tmp_path, capsys, monkeypatch):
 
 
 def test_what_a_kill_left_behind_is_removed(tmp_path):
-    for name in ('.epoch-000001.ckpt.abcd', '.best.ckpt.x'):
-        (tmp_path / name).write_bytes(b'half')
-    (tmp_path / 'notes.txt').write_text('mine')
+    directory = tmp_path / 'checkpoints'
+    directory.mkdir()
+    mine = '.epoch-000001.ckpt.abc', '.epoch-1.ckpt.abcdefgh', 'notes.txt'
+    for name in ('.epoch-000001.ckpt.ab_d12x8', *mine):
+        (directory / name).write_bytes(b'half')
     play(1, Checkpoint(tmp_path))
-    assert sorted(os.listdir(tmp_path)) == ['.lock', 'epoch-000001.ckpt', 'notes.txt']
+    assert files(tmp_path) == sorted(['epoch-000001.ckpt', *mine])
 
 
 def test_one_directory_is_for_one_training(tmp_path):
     class Second:
         def __call__(self, game):
-            with pytest.raises(CheckpointError, match=f'in use by process {os.getpid()}'):
+            with pytest.raises(CheckpointError, match='is in use by another run'):
                 play(1, Checkpoint(tmp_path / '.' / '..' / tmp_path.name))
             raise ZeroDivisionError
 
@@ -420,7 +395,7 @@ def test_an_error_while_writing_names_the_path(tmp_path, monkeypatch):
     with pytest.raises(CheckpointError, match='000002.ckpt` cannot be written: No space left'):
         play(3, at_two, Checkpoint(tmp_path))
     monkeypatch.undo()
-    assert sorted(os.listdir(tmp_path)) == ['.lock', 'epoch-000001.ckpt']
+    assert files(tmp_path) == ['epoch-000001.ckpt']
     assert state(play(3, Checkpoint(tmp_path, resume=True))) == state(play(3))
 
 
@@ -462,7 +437,7 @@ class Send:
 def interrupted(tmp_path, *numbers, **settings):
     train.train(
         *networks(), Send(data.Batches(X, 8), *numbers, **settings), 5, 0.05, 0.01, 2, X, seed=3,
-        callbacks=[Checkpoint(tmp_path, every=4)],
+        callbacks=[Checkpoint(tmp_path)],
     )  # fmt: skip
 
 
@@ -476,10 +451,10 @@ def test_a_signal_lets_the_epoch_end_and_saves_it(tmp_path, capsys, number, exce
         interrupted(tmp_path, number)
     assert info.value.args == code
     assert signal.getsignal(number) is before
-    assert files(tmp_path) == ['epoch-000002.ckpt']
+    assert files(tmp_path) == ['epoch-000001.ckpt', 'epoch-000002.ckpt']
     said = capsys.readouterr().err
     assert 'Stopping when this epoch is complete' in said
-    assert f'Stopped after epoch 2 of 5, saved in `{tmp_path}`' in said
+    assert f'Stopped after epoch 2 of 5, saved in `{tmp_path / "checkpoints"}`' in said
     assert 'resume=True' in said and '--resume' in said
     assert state(play(5, Checkpoint(tmp_path, resume=True))) == state(play(5))
 
@@ -491,7 +466,7 @@ def test_a_second_signal_stops_at_once(tmp_path, second, exception):
     before = signal.getsignal(signal.SIGINT)
     with pytest.raises(exception):
         interrupted(tmp_path, signal.SIGINT, second)
-    assert files(tmp_path) == []
+    assert files(tmp_path) == ['epoch-000001.ckpt']
     assert signal.getsignal(signal.SIGINT) is before
 
 
@@ -555,8 +530,8 @@ def chapters_layers():
 @pytest.mark.parametrize('i', range(9))
 def test_a_saved_generator_needs_no_chapter(tmp_path, i):
     net = generator_of(*chapters_layers()[i])
-    checkpoint.save_generator(tmp_path / 'g', net, 4, 'uniform')
-    loaded = checkpoint.load_generator(tmp_path / 'g', 'cpu')
+    generator.save_generator(tmp_path / 'g', net, 4, 'uniform')
+    loaded = generator.load_generator(tmp_path / 'g', 'cpu')
     Z = np.random.uniform(-1, 1, (7, 4))
     assert (loaded(Z) == net(Z)).all()
     assert loaded.sample(3).shape == net(Z[:3]).shape
@@ -569,7 +544,7 @@ def test_onnx_gives_the_same(tmp_path, i):
     pytest.importorskip('onnx')
     runtime = pytest.importorskip('onnxruntime')
     net = generator_of(*chapters_layers()[i])
-    checkpoint.export_onnx(net, tmp_path / 'g.onnx', 4)
+    generator.export_onnx(net, tmp_path / 'g.onnx', 4)
     session = runtime.InferenceSession(str(tmp_path / 'g.onnx'))
     for batch in (1, 7):
         Z = np.random.normal(size=(batch, 4))
@@ -583,14 +558,14 @@ def test_a_sequential_can_be_saved_too(tmp_path):
     net.initialize()
     Z = np.random.normal(size=(3, 2))
     X = net(Z)
-    checkpoint.save_generator(tmp_path / 'g', net, 2)
-    assert (checkpoint.load_generator(tmp_path / 'g')(Z) == X).all()
+    generator.save_generator(tmp_path / 'g', net, 2)
+    assert (generator.load_generator(tmp_path / 'g')(Z) == X).all()
 
 
 def test_a_prior_of_ones_own_is_not_saved(tmp_path):
     net = generator_of(nn.Dense(2))
-    checkpoint.save_generator(tmp_path / 'g', net, 4, lambda shape, device: np.ones(shape))
-    loaded = checkpoint.load_generator(tmp_path / 'g')
+    generator.save_generator(tmp_path / 'g', net, 4, lambda shape, device: np.ones(shape))
+    loaded = generator.load_generator(tmp_path / 'g')
     assert loaded(np.ones((3, 4))).shape == (3, 2)
     with pytest.raises(ValueError, match='call the generator with noise'):
         loaded.sample(3)
@@ -603,32 +578,33 @@ class Own(nn.Block):
 
 def test_what_cannot_be_saved_is_refused(tmp_path):
     with pytest.raises(ValueError, match='`net_G` must be a HybridBlock'):
-        checkpoint.save_generator(tmp_path / 'g', Own(), 4)
+        generator.save_generator(tmp_path / 'g', Own(), 4)
     net = generator_of(nn.Dense(2), nn.HybridLambda(lambda F, x: F.np.sin(x)))
     with pytest.raises(ValueError, match='`net_G` uses _npi_sin; it may use FullyConnected'):
-        checkpoint.save_generator(tmp_path / 'g', net, 4)
+        generator.save_generator(tmp_path / 'g', net, 4)
     assert os.listdir(tmp_path) == []
 
 
 def test_a_training_is_no_generator(tmp_path):
     play(1, Checkpoint(tmp_path))
-    with pytest.raises(CheckpointError, match='000001.ckpt` holds a training, not a generator'):
-        checkpoint.load_generator(tmp_path / 'epoch-000001.ckpt')
+    with pytest.raises(CheckpointError, match='000001.ckpt` holds a run, not a generator'):
+        generator.load_generator(file_of(tmp_path, 1))
 
 
 def test_the_generators_of_the_last_epochs_stay(tmp_path, capsys):
-    play(6, checkpoint.Generators(tmp_path, keep=9))
-    game = play(3, checkpoint.Generators(tmp_path, keep=2), average=0.5)
-    assert files(tmp_path) == ['generator-000002', 'generator-000003']
-    newest = checkpoint.latest_generator(tmp_path)
+    play(6, Generators(tmp_path, keep=9))
+    game = play(3, Generators(tmp_path, keep=2), average=0.5)
+    directory = tmp_path / 'generators'
+    assert sorted(os.listdir(directory)) == ['generator-000002', 'generator-000003']
+    newest = generator.latest_generator(directory)
     Z = np.random.normal(size=(5, 2))
     assert (newest(Z) == game.generate(Z)).all()
     assert (newest(Z) != game.net_G(Z)).any()
-    (tmp_path / 'generator-000003').write_bytes(b'')
-    assert (checkpoint.latest_generator(tmp_path)(Z) != newest(Z)).any()
+    (directory / 'generator-000003').write_bytes(b'')
+    assert (generator.latest_generator(directory)(Z) != newest(Z)).any()
     assert 'generator-000003` is cut short.' in capsys.readouterr().err
-    (tmp_path / 'generator-000002').unlink()
+    (directory / 'generator-000002').unlink()
     with pytest.raises(CheckpointError, match='is cut short'):
-        checkpoint.latest_generator(tmp_path)
+        generator.latest_generator(directory)
     with pytest.raises(CheckpointError, match='none` holds no generator'):
-        checkpoint.latest_generator(tmp_path / 'none')
+        generator.latest_generator(tmp_path / 'none')

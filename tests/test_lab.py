@@ -196,13 +196,14 @@ def test_the_figure_changes_while_training_runs_and_stays(lab, browser, shelf):
 
 SLIDERS = """# %%
 import numpy
-from d2l_gan import widgets
+from d2l_gan import latent
 from mxnet import npx
 from mxnet.gluon import nn
 npx.set_np()
 net_G = nn.Dense(784, activation='tanh')
 net_G.initialize()
-widgets.play(net_G, numpy.random.RandomState(0).normal(size=(2, 100)), 'walk.gif')
+Z = numpy.random.RandomState(0).normal(size=(2, 100))
+latent.play(net_G, Z, 'walk.gif', shape=(28, 28))
 """
 
 

@@ -8,8 +8,9 @@ from types import SimpleNamespace
 
 from chapters import mnist_deep, mnist_leaky, mnist_vanilla
 from d2l_gan import data, digits, losses, scoring
-from d2l_gan.checkpoint import CheckpointError
-from d2l_gan.digits import Collapse, Digits, unit
+from d2l_gan.archive import CheckpointError
+from d2l_gan.callbacks import Collapse
+from d2l_gan.digits import Digits, unit
 
 import numpy
 import pytest
@@ -256,7 +257,7 @@ def told_after(epochs, collapse, accuracy=0.6, images=None, num_epochs=4):
     (20, 0.98, []), (4, 1.0, []), (5, 1.0, ['accuracy']), (20, 1.0, ['accuracy']),
 ])  # fmt: skip
 def test_says_once_that_d_has_won(epochs, accuracy, told, capsys):
-    collapse = Collapse(None)
+    collapse = Collapse('digits')
     assert told_after(epochs, collapse, accuracy) == told
     assert capsys.readouterr().err.count('it wins') == len(told)
     if told:
@@ -268,21 +269,23 @@ def test_says_once_that_d_has_won(epochs, accuracy, told, capsys):
 
 def test_says_that_samples_are_nearly_identical():
     same = np.repeat(data.images('digits')[0][:1], 100, axis=0)
-    collapse = Collapse(None)
+    collapse = Collapse('digits')
     assert told_after(5, collapse, images=same) == ['variety']
     assert 'their variance is 0% of that of real digits' in collapse.told['variety']
 
 
 @pytest.mark.parametrize('present, told', [(6, ['digits']), (7, [])])
-def test_says_that_digits_are_missing(present, told, monkeypatch):
+def test_says_that_digits_are_missing(tmp_path, present, told, monkeypatch):
     monkeypatch.setattr(scoring, 'digits_present', lambda images, source: present)
-    collapse = Collapse('digits')
+    real = Digits(tmp_path, 'digits')
+    real.callbacks()
+    collapse = real.collapse
     assert told_after(5, collapse) == told
     assert not told or '(now 6)' in collapse.told['digits']
 
 
 def test_a_sign_must_last(monkeypatch):
-    collapse = Collapse(None)
+    collapse = Collapse('digits')
     for _ in range(3):
         told_after(4, collapse, accuracy=1.0)
         told_after(1, collapse, accuracy=0.9)
@@ -290,8 +293,8 @@ def test_a_sign_must_last(monkeypatch):
 
 
 def test_the_first_fifth_of_a_training_does_not_count():
-    assert told_after(24, Collapse(None), accuracy=1.0, num_epochs=100) == []
-    assert told_after(25, Collapse(None), accuracy=1.0, num_epochs=100) == ['accuracy']
+    assert told_after(24, Collapse('digits'), accuracy=1.0, num_epochs=100) == []
+    assert told_after(25, Collapse('digits'), accuracy=1.0, num_epochs=100) == ['accuracy']
 
 
 def test_title_names_the_data(tmp_path):

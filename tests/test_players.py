@@ -4,7 +4,7 @@ import copy
 import pickle
 
 from d2l_gan import data, train
-from d2l_gan.checkpoint import Checkpoint
+from d2l_gan.callbacks import Checkpoint, Figure, Film, Progress
 from d2l_gan.engines import Engine, NotFinite, adapter
 from d2l_gan.game import Game, seeded
 
@@ -73,6 +73,17 @@ def test_its_checkpoint_resumes_bit_for_bit(tmp_path):
     assert game.counters() == again.counters() == {'steps': 32, 'AE': 32}
     for name, array in game.arrays().items():
         assert numpy.array_equal(array.asnumpy(), again.arrays()[name].asnumpy()), name
+
+
+def test_its_columns_are_shown(tmp_path, capsys):
+    callbacks = [Progress(), Figure(tmp_path), Film(tmp_path), Checkpoint(tmp_path)]
+    history, _ = autoencoder(2, callbacks)
+    out, err = capsys.readouterr()
+    assert (
+        out == f'loss_AE {history.loss_AE[1]:.3f}, {history.examples_per_sec[1]:.0f} examples/sec\n'
+    )
+    assert err.startswith(f'epoch 1/2, loss_AE {history.loss_AE[0]:.3f}, ')
+    assert (tmp_path / 'training.png').exists() and (tmp_path / 'training.gif').exists()
 
 
 def test_its_loss_is_named_when_it_is_not_finite():

@@ -3,7 +3,7 @@
 import json
 import math
 
-from d2l_gan import classifier, data, files, scoring, sealed
+from d2l_gan import archive, classifier, data, files, scoring
 
 import mxnet as mx
 import numpy
@@ -121,11 +121,11 @@ def test_the_scores_of_real_digits_are_kept_and_read_only_if_they_are_whole(
     assert json.loads(json.dumps(first)) == first
     monkeypatch.setattr(scoring, '_judge', judge)
     flipped = bytes([*whole[:200], whole[200] ^ 4, *whole[201:]])
-    for damaged in (b'', whole[:-9], whole + b'0', flipped, b'{}', sealed.pack({'kind': 'a'}, {})):
+    for damaged in (b'', whole[:-9], whole + b'0', flipped, b'{}', archive.pack({'kind': 'a'}, {})):
         path.write_bytes(damaged)
         assert scoring.real_scores('digits') == first
         assert path.read_bytes() == whole
-    path.write_bytes(sealed.pack({'kind': scoring.KIND, 'making': 'other', 'scores': {}}, {}))
+    path.write_bytes(archive.pack({'kind': scoring.KIND, 'making': 'other', 'scores': {}}, {}))
     assert scoring.real_scores('digits') == first
     path.unlink()
     path.mkdir()

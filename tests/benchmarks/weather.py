@@ -24,8 +24,11 @@ import traceback
 import warnings
 from pathlib import Path
 
-from d2l_gan import checkpoint, data, engines, sealed, train
-from d2l_gan.checkpoint import Checkpoint, CheckpointError
+from d2l_gan import archive, checkpoint, data, engines, files, generator, train
+from d2l_gan.archive import CheckpointError
+from d2l_gan.callbacks import Checkpoint, Figure, Film
+from d2l_gan.callbacks.checkpoint import NAME
+from d2l_gan.checkpoint import KIND
 from d2l_gan.engines import symbol, textbook
 
 import numpy
@@ -163,9 +166,14 @@ def reference(directory, **settings):
 
 def newest(directory):
     """Return the epoch of the newest checkpoint, which must be whole; 0 without any."""
-    for path in sealed.newest_first(directory, 'epoch-*.ckpt'):
-        return sealed.read(path, 'training')[0]['epoch']
+    for path in reversed(list(files.numbered(directory / 'checkpoints', NAME).values())):
+        return archive.read(path, KIND)[0]['epoch']
     return 0
+
+
+def saved(directory):
+    """Return the names of all files where the checkpoints are."""
+    return [path.name for path in (directory / 'checkpoints').glob('*')]
 
 
 def goes_on(directory, expected, **settings):
@@ -195,14 +203,14 @@ def kills(directory, times, aim):
         child.kill()
         status = child.wait()
         assert status in (0, -signal.SIGKILL), child.said()
-        halves += any(name.startswith('.epoch') for name in os.listdir(path))
+        halves += any(name.startswith('.epoch') for name in saved(path))
         gone = child.completed - newest(path)
         assert 0 <= gone <= 1, f'{gone} epochs lost'
         lost = max(lost, gone)
         if status:
             goes_on(path, expected, engine=mode)
         assert digest(path) == expected
-        assert not any(name.startswith('.epoch') for name in os.listdir(path))
+        assert not any(name.startswith('.epoch') for name in saved(path))
         shutil.rmtree(path)
     return lost, halves
 
@@ -210,8 +218,8 @@ def kills(directory, times, aim):
 def wait_for_half_written(path, epoch, pid):
     name = f'.epoch-{epoch:06d}.ckpt.'
     end = time.monotonic() + 60
-    while time.monotonic() < end and not any(f.startswith(name) for f in os.listdir(path)):
-        if f'epoch-{EPOCHS:06d}.ckpt' in os.listdir(path):
+    while time.monotonic() < end and not any(f.startswith(name) for f in saved(path)):
+        if f'epoch-{EPOCHS:06d}.ckpt' in saved(path):
             return
 
 
@@ -307,7 +315,9 @@ def asked_to_stop(directory, number, code, times):
         child.kill(number)
         assert child.wait() == code, child.said()
         assert 'Stopping when this epoch is complete and saved' in child.said()
-        assert f'saved in `{path}`; the same call with `resume=True`' in child.said()
+        assert (
+            f'saved in `{path / "checkpoints"}`; the same call with `resume=True`' in child.said()
+        )
         assert newest(path) == child.completed
         goes_on(path, expected)
     return times, 'nothing'
@@ -369,7 +379,7 @@ def fails_to_write(directory, before, sentence, after=lambda: None):
     assert len(child.said().strip().splitlines()) == 1
     after()
     assert newest(path) == 2
-    assert not any(name.startswith('.epoch') for name in os.listdir(path))
+    assert not any(name.startswith('.epoch') for name in saved(path))
     goes_on(path, expected)
     return 1, 'the epoch that could not be saved; one sentence says why'
 
@@ -417,12 +427,12 @@ def read_only(directory):
 
         def before(game):
             if game.epoch == 3:
-                os.chmod(path, 0o555)
+                os.chmod(path / 'checkpoints', 0o555)
                 if os.geteuid() == 0:  # to whom nothing is read-only
                     os.seteuid(65534)
 
         sentence = '000003.ckpt` cannot be written: Permission denied'
-        fails_to_write(Path(name), before, sentence, lambda: os.chmod(path, 0o755))
+        fails_to_write(Path(name), before, sentence, lambda: os.chmod(path / 'checkpoints', 0o755))
 
         def forbidden(played):
             os.chmod(path, 0o555)
@@ -458,7 +468,7 @@ def two_at_once(directory, times=5):
         first = Child(play, path, batches=Slowly())
         first.wait_for(2)
         second = run(path, code=3, resume=True)
-        assert f'`{path}` is in use by process {first.pid}' in second.said()
+        assert f'`{path}` is in use by another run' in second.said()
         first.kill()
         first.wait()
         goes_on(path, expected)
@@ -471,13 +481,13 @@ def two_at_once(directory, times=5):
 def example(directory):
     """Return the bytes of a checkpoint of epoch 2, and its path, beside one of epoch 1."""
     run(directory / 'x', epochs=2)
-    path = directory / 'x' / 'epoch-000002.ckpt'
+    path = directory / 'x' / 'checkpoints' / 'epoch-000002.ckpt'
     return path.read_bytes(), path
 
 
 def is_refused(content):
     try:
-        sealed.parse(content)
+        archive.parse(content)
     except CheckpointError:
         return True
 
@@ -555,20 +565,20 @@ def change(value, chance):
 
 def forge(content, chance):
     """Return a file with changed contents whose checksums are right."""
-    header, arrays = sealed.parse(content)
+    header, arrays = archive.parse(content)
     parts = header.pop('parts')
     for _ in range(chance.randint(1, 3)):
         header = change(header, chance)
     if not isinstance(header, dict) or chance.random() < 0.2:
         name = chance.choice(list(arrays))
         arrays[name] = arrays[name].reshape(-1)[: chance.randrange(3)]
-    content = sealed.pack(header if isinstance(header, dict) else {}, arrays)
+    content = archive.pack(header if isinstance(header, dict) else {}, arrays)
     return content if parts else b''
 
 
 def try_forgeries(directory, times, played):
     chance = random.Random(3)
-    whole = (directory / 'x' / 'epoch-000002.ckpt').read_bytes()
+    whole = (directory / 'x' / 'checkpoints' / 'epoch-000002.ckpt').read_bytes()
     games = []
     train.train(
         *networks(), data.Batches(X, 8), 2, 0.05, 0.01, 2, X, seed=3, average=0.9,
@@ -581,8 +591,8 @@ def try_forgeries(directory, times, played):
     )  # fmt: skip
     net.initialize()
     net(np.ones((2, 4)))
-    checkpoint.save_generator(directory / 'generator', net, 4)
-    generator = (directory / 'generator').read_bytes()
+    generator.save_generator(directory / 'generator', net, 4)
+    alone = (directory / 'generator').read_bytes()
     target = directory / 'epoch-000002.ckpt'
     for i in range(times):
         with contextlib.suppress(CheckpointError):
@@ -590,8 +600,8 @@ def try_forgeries(directory, times, played):
                 target.write_bytes(forge(whole, chance))
                 checkpoint.restore(target, games[0])
             else:
-                (directory / 'g').write_bytes(forge(generator, chance))
-                checkpoint.load_generator(directory / 'g', 'cpu')
+                (directory / 'g').write_bytes(forge(alone, chance))
+                generator.load_generator(directory / 'g', 'cpu')
 
 
 def forged(directory, times=2000):
@@ -606,26 +616,30 @@ def not_this_training(directory):
     """Files swapped, another network's, other hyperparameters, other data, a newer format"""
     whole, path = example(directory)
     older = path.with_name('epoch-000001.ckpt').read_bytes()
-    header, arrays = sealed.parse(whole)
+    header, arrays = archive.parse(whole)
     net = {**header['networks'], 'net_D': header['networks']['net_D'].replace('3', '4')}
     rates = {**header['hyperparameters'], 'lr_D': 0.1}
-    text = whole[:8] + b'\2' + whole[9 : sealed.PREFIX.size + sealed.PREFIX.unpack_from(whole)[2]]
+    text = whole[:8] + b'\2' + whole[9 : archive.PREFIX.size + archive.PREFIX.unpack_from(whole)[2]]
     newer = text + hashlib.sha256(text).digest() + whole[len(text) + 32 :]
     expected, _ = reference(directory, epochs=4)
     cases = {
         'holds what was written as `epoch-000001.ckpt`': older,
-        'is of another `net_D`': sealed.pack({**header, 'networks': net}, arrays),
-        'is of another training: `lr_D`': sealed.pack({**header, 'hyperparameters': rates}, arrays),
-        'is of a training on other data': sealed.pack({**header, 'data': ''}, arrays),
+        'is of another `net_D`': archive.pack({**header, 'networks': net}, arrays),
+        'is of another run: `lr_D`': archive.pack({**header, 'hyperparameters': rates}, arrays),
+        'is of a run on other data': archive.pack({**header, 'data': ''}, arrays),
         'has format 2; this d2l_gan reads format 1': newer,
     }
     for i, (sentence, content) in enumerate(cases.items()):
         new = directory / f'{i}'
-        shutil.copytree(path.parent, new)
-        (new / path.name).write_bytes(content)
+        shutil.copytree(path.parent, new / 'checkpoints')
+        damaged = new / 'checkpoints' / path.name
+        damaged.write_bytes(content)
         child = goes_on(new, expected, epochs=4)
-        assert f'`{new / path.name}` {sentence}' in child.said(), child.said()
-        assert f'Going on after epoch 1, from `{new / "epoch-000001.ckpt"}`' in child.said()
+        assert f'`{damaged}` {sentence}' in child.said(), child.said()
+        assert (
+            f'Going on after epoch 1, from `{damaged.with_name("epoch-000001.ckpt")}`'
+            in child.said()
+        )
     return len(cases), 'one epoch: each was named, and the checkpoint before it used'
 
 
@@ -647,8 +661,6 @@ def long_run(directory, epochs=500, steps=100):
     reports = directory / 'reports'
 
     def work(played):
-        from d2l_gan import plots
-
         from matplotlib import pyplot
 
         found = []
@@ -662,10 +674,10 @@ def long_run(directory, epochs=500, steps=100):
         for i, num_epochs in enumerate((1, epochs)):
             before = open_files()  # after a first training: Matplotlib keeps its font open
             found.clear()
-            figure = plots.LiveFigure(out=directory / f'{i}', frames=10)
+            out = directory / f'{i}'
             train.train(
                 *networks(), batches, num_epochs, 0.05, 0.005, 2, X, seed=0,
-                callbacks=[figure, report, Checkpoint(directory / f'x{i}')],
+                callbacks=[Figure(out, most=10), Film(out, most=10), report, Checkpoint(out)],
             )  # fmt: skip
             gc.collect()
         left = [name for name in open_files() if name not in before]

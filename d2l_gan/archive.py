@@ -1,4 +1,4 @@
-"""Files of named arrays in which a single changed bit is noticed.
+"""A file of named arrays in which a single changed bit is noticed: an archive.
 
 A file is: magic, format version, length of the header, the header (JSON), the SHA-256 of all that,
 then the arrays, raw and little-endian, each with its SHA-256 in the header. Nothing is pickled and
@@ -9,9 +9,8 @@ import contextlib
 import hashlib
 import json
 import math
+import os
 import struct
-import sys
-from pathlib import Path
 
 from d2l_gan.files import versions, write_whole
 
@@ -87,6 +86,8 @@ def write(path, header, arrays):
 def read(path, kind):
     """Return `parse` of the file at `path`, whose header must be of `kind`."""
     with naming(path):
+        if os.path.exists(path) and not os.path.isfile(path):
+            raise CheckpointError('is no file')  # opening a pipe would wait for ever
         with open(path, 'rb') as file:
             data = file.read(MAX_FILE + 1)
         if len(data) > MAX_FILE:
@@ -107,21 +108,10 @@ def naming(path, verb='read'):
         raise error if named else CheckpointError(f'`{path}` {error}') from None
     except OSError as error:
         raise CheckpointError(f'`{path}` cannot be {verb}: {error.strerror}') from error
-    except Exception as error:  # sealed, but not by this package: anything may be missing
+    except Exception as error:  # right checksums, but not written here: anything may be missing
         raise CheckpointError(f'`{path}` is damaged: its header makes no sense') from error
 
 
 def host(array):
     """Return `array`, of MXNet or of NumPy, as one of NumPy."""
     return array.asnumpy() if hasattr(array, 'asnumpy') else numpy.asarray(array)
-
-
-def newest_first(directory, pattern):
-    """Return the files in `directory` whose names, which end in an epoch, match `pattern`."""
-    return sorted(Path(directory).glob(pattern), reverse=True)
-
-
-def say(text):
-    """Tell the person at the terminal."""
-    with contextlib.suppress(RuntimeError):  # a signal may have come in the middle of a print
-        print(text, file=sys.stderr, flush=True)

@@ -5,7 +5,7 @@ import io
 import sys
 import time
 
-from d2l_gan import plots, widgets
+from d2l_gan import latent, plots, speak
 
 import numpy
 import pytest
@@ -15,6 +15,7 @@ from PIL import Image
 
 npx.set_np()
 Z = numpy.random.RandomState(0).normal(size=(2, 100))
+CODED = 'symmetric', (28, 28)
 
 
 @pytest.fixture(scope='module')
@@ -27,12 +28,12 @@ def net_G():
 
 
 def digit(net_G, z):
-    return plots.mosaic(net_G(np.array(z[None], dtype='float32')), 1, 1)
+    return plots.mosaic(net_G(np.array(z[None], dtype='float32')), 1, 1, *CODED)
 
 
 def test_the_digit_follows_the_sliders(net_G):
     pytest.importorskip('ipywidgets')
-    image, sliders = widgets.latent_slider(net_G, Z).children
+    image, sliders = latent.latent_slider(net_G, Z, *CODED).children
     way, component, added = sliders.children
 
     def shown():
@@ -59,11 +60,11 @@ def test_the_digit_follows_the_sliders(net_G):
 def test_without_ipywidgets_a_sentence(net_G, monkeypatch):
     monkeypatch.setitem(sys.modules, 'ipywidgets', None)
     with pytest.raises(ImportError, match=r"sliders need ipywidgets: pip install 'd2l_gan"):
-        widgets.latent_slider(net_G, Z)
+        latent.latent_slider(net_G, Z, *CODED)
 
 
 def test_the_film_goes_from_row_to_row_and_back(net_G, tmp_path):
-    widgets.latent_film(net_G, Z, tmp_path / 'walk.gif', steps=4)
+    latent.latent_film(net_G, Z, tmp_path / 'walk.gif', *CODED, steps=4)
     with Image.open(tmp_path / 'walk.gif') as film:
         assert (film.n_frames, film.size) == (8, (168, 168))
         for number, z in (
@@ -84,14 +85,14 @@ def displayed(monkeypatch):
     from IPython import display
 
     shown = []
-    monkeypatch.setattr(plots, 'in_notebook', lambda: True)
+    monkeypatch.setattr(speak, 'in_notebook', lambda: True)
     monkeypatch.setattr(display, 'display', lambda data, raw: shown.append(data))
     return shown
 
 
 def test_a_notebook_keeps_the_sliders_and_the_film(net_G, tmp_path, displayed):
     pytest.importorskip('ipywidgets')
-    widgets.play(net_G, Z, tmp_path / 'walk.gif')
+    latent.play(net_G, Z, tmp_path / 'walk.gif', *CODED)
     (shown,) = displayed
     assert base64.b64decode(shown['image/gif']) == (tmp_path / 'walk.gif').read_bytes()
     assert set(shown['application/vnd.jupyter.widget-view+json']) == {
@@ -103,12 +104,12 @@ def test_a_notebook_without_ipywidgets_shows_the_film(
     net_G, tmp_path, displayed, monkeypatch, capsys
 ):
     monkeypatch.setitem(sys.modules, 'ipywidgets', None)
-    widgets.play(net_G, Z, tmp_path / 'walk.gif')
+    latent.play(net_G, Z, tmp_path / 'walk.gif', *CODED)
     assert list(displayed[0]) == ['image/gif']
     assert 'pip install' in capsys.readouterr().out
 
 
 def test_a_program_writes_the_film_and_says_where(net_G, tmp_path, capsys):
-    widgets.play(net_G, Z, tmp_path / 'walk.gif')
+    latent.play(net_G, Z, tmp_path / 'walk.gif', *CODED)
     assert str(tmp_path / 'walk.gif') in capsys.readouterr().err
     assert (tmp_path / 'walk.gif').read_bytes().startswith(b'GIF')

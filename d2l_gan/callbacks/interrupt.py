@@ -1,0 +1,56 @@
+"""Listen to Ctrl-C and to the system's wish to end, so that an epoch can be saved first."""
+
+import signal
+import threading
+
+from d2l_gan import speak
+from d2l_gan.speak import tell
+
+GRACE = 1.0  # seconds that an epoch may still take where somebody waits for the end
+
+
+class Interrupt:
+    """Hold back the first signal until the epoch is saved; the second one stops at once.
+
+    Ctrl-C in a terminal has all the time that the epoch needs. Where somebody waits (SIGTERM, a
+    notebook's interrupt) an epoch that takes longer than `GRACE` is given up.
+    """
+
+    def __init__(self):
+        self.number, self.handlers, self.timer = None, {}, None
+
+    def listen(self):
+        """Take over the signals that are not ignored; only the main thread can."""
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                if signal.getsignal(number) is not signal.SIG_IGN:  # nohup ignores them
+                    self.handlers[number] = signal.signal(number, self._on_signal)
+
+    def leave(self):
+        """Stop now if a signal has asked for it."""
+        if self.number is not None:
+            number, self.number = self.number, None
+            if self.timer:
+                self.timer.cancel()
+            raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
+
+    def forget(self):
+        """Give the signals back, and stop now if one has come too late to be held back."""
+        for number, handler in self.handlers.items():
+            signal.signal(number, handler or signal.SIG_DFL)
+        self.handlers = {}
+        self.leave()
+
+    def _on_signal(self, number, frame):
+        if self.number is not None:
+            self.number = number
+            self.leave()
+        self.number = number
+        if number == signal.SIGINT and not speak.in_notebook():
+            tell('Stopping when this epoch is complete and saved; Ctrl-C again stops at once.')
+            return
+        tell(f'Stopping when this epoch is complete and saved, in {GRACE:g} s at the latest.')
+        again = lambda: signal.pthread_kill(threading.main_thread().ident, number)
+        self.timer = threading.Timer(GRACE, again)
+        self.timer.daemon = True
+        self.timer.start()

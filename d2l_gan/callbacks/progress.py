@@ -1,0 +1,55 @@
+"""Show how far a run has come: a bar, or a line now and then, and the book's closing line."""
+
+import math
+import os
+import sys
+
+from d2l_gan import plots, speak
+from d2l_gan.speak import tell
+
+
+class Progress:
+    """Show epoch, losses and speed while a run is under way.
+
+    A terminal has a bar. Anything else (a pipe, CI) gets a plain line now and then; both go to
+    standard error. A notebook gets neither, since its figure is live. A run that comes to its end
+    prints the book's closing line on standard output.
+    """
+
+    bar = None
+
+    def begin(self, game):
+        """Put up the bar where there is a terminal."""
+        if speak.in_terminal():
+            from tqdm import tqdm
+
+            form = 'epoch {n_fmt}/{total_fmt} |{bar}| {elapsed}<{remaining}{postfix}'
+            wide = os.get_terminal_size(sys.stderr.fileno()).columns > 0  # some say 0: unknown
+            size = {'dynamic_ncols': True} if wide else {'ncols': 80, 'nrows': 24}
+            self.bar = tqdm(total=game.num_epochs, initial=game.epoch, bar_format=form, **size)
+
+    def __call__(self, game):
+        """Show the epoch that has just ended."""
+        epoch, n = game.epoch, game.num_epochs
+        if self.bar is not None:
+            self.bar.set_postfix_str(in_words(game.history), refresh=False)
+            self.bar.update(epoch - self.bar.n)
+        elif not speak.in_notebook() and (epoch in (1, n) or epoch % math.ceil(n / 10) == 0):
+            tell(f'epoch {epoch}/{n}, {in_words(game.history)}')
+
+    def end(self, game):
+        """Take the bar away; say how a complete run has ended."""
+        if self.bar is not None:
+            self.bar.close()
+            self.bar = None
+        stopped = game.history.stopped
+        if stopped:
+            tell(f'stopped after epoch {game.epoch}: {stopped}')
+        if game.epoch and (game.epoch >= game.num_epochs or stopped):
+            print(in_words(game.history), flush=True)
+
+
+def in_words(history):
+    """Return the losses and the speed of the last epoch in the book's words."""
+    said = [f'{name} {history[name][-1]:.3f}' for name in plots.loss_columns(history)]
+    return ', '.join([*said, f'{history["examples_per_sec"][-1]:.0f} examples/sec'])

@@ -1,0 +1,100 @@
+"""Walk through the latent space of a generator of pictures: by sliders, or in a short film."""
+
+import base64
+import io
+from pathlib import Path
+
+from d2l_gan import plots, speak
+from d2l_gan.speak import tell
+
+import numpy
+from mxnet import np, npx
+
+WIDGET = 'application/vnd.jupyter.widget-view+json'
+ENLARGED = 6  # pixels of the screen for each pixel of a picture, each way
+
+
+def picture(net_G, z, scale='unit', shape=None):
+    """Return the picture net_G(z), enlarged, as uint8.
+
+    Args:
+        net_G: callable, noise (1, ...) -> one picture.
+        z: noise, a NumPy array of the shape that net_G takes.
+        scale, shape: how the picture is coded, as for `plots.pixels`.
+    """
+    npx.set_np()  # it is thread-local, and a slider may be heard in another thread
+    X = net_G(np.array(z[None], dtype='float32'))
+    return plots.mosaic(X, 1, 1, scale, shape).repeat(ENLARGED, axis=0).repeat(ENLARGED, axis=1)
+
+
+def play(net_G, Z, path, scale='unit', shape=None):
+    """Show sliders in a notebook, and the same as a film where nobody can move them.
+
+    An executed notebook keeps both, and whatever displays it chooses: JupyterLab the sliders, a
+    page of a book the film.
+
+    Args:
+        net_G, scale, shape: as for `picture`.
+        Z: noise, (n, ...), two rows or more.
+        path: where the film goes.
+    """
+    latent_film(net_G, Z, path, scale, shape)
+    if not speak.in_notebook():
+        return tell(f'The film is `{path}`.')
+    from IPython.display import display
+
+    shown = {'image/gif': base64.b64encode(Path(path).read_bytes()).decode()}
+    try:
+        model = latent_slider(net_G, Z, scale, shape).model_id
+        shown[WIDGET] = {'version_major': 2, 'version_minor': 0, 'model_id': model}
+    except ImportError as error:
+        tell(f'This is the film only; {error}')
+    return display(shown, raw=True)
+
+
+def latent_film(net_G, Z, path, scale='unit', shape=None, steps=15):
+    """Write a GIF of the way from each row of the noise Z to the next, and back to the first.
+
+    The way is straight in the latent space, in `steps` pictures; halfway between two digits it
+    leads through things that are both or neither. The other arguments are those of `play`.
+    """
+    rows = [*numpy.asarray(Z), numpy.asarray(Z)[0]]
+    ways = [
+        (1 - t) * a + t * b for a, b in zip(rows, rows[1:]) for t in numpy.arange(steps) / steps
+    ]
+    plots.film([picture(net_G, z, scale, shape) for z in ways], path, milliseconds=60)
+
+
+def latent_slider(net_G, Z, scale='unit', shape=None):
+    """Return sliders, for a notebook, that move z while the picture net_G(z) follows.
+
+    One slider goes from the first row of Z to the second; the other adds a number to one component
+    of z. The arguments are those of `play`.
+
+    Raises:
+        ImportError: without ipywidgets, with what to do.
+    """
+    try:
+        import ipywidgets
+    except ImportError as error:
+        raise ImportError("sliders need ipywidgets: pip install 'd2l_gan[notebook]'") from error
+    from PIL import Image
+
+    first, second = numpy.asarray(Z)[:2]
+    way = ipywidgets.FloatSlider(0, min=0, max=1, step=0.01, description='way')
+    component = ipywidgets.IntSlider(0, min=0, max=first.size - 1, description='component')
+    added = ipywidgets.FloatSlider(0, min=-3, max=3, step=0.05, description='add')
+    image = ipywidgets.Image(format='png')
+
+    def draw(_=None):
+        z = (1 - way.value) * first + way.value * second
+        z.flat[component.value] += added.value
+        file = io.BytesIO()
+        shown = picture(net_G, z, scale, shape)
+        Image.fromarray(shown).save(file, 'PNG', compress_level=1)
+        image.value = file.getvalue()
+
+    for slider in (way, component, added):
+        slider.observe(draw, 'value')
+    draw()
+    return ipywidgets.HBox([image, ipywidgets.VBox([way, component, added])])

@@ -1,0 +1,36 @@
+"""Speak to the reader, in a notebook, a terminal or a file."""
+
+import contextlib
+import os
+import sys
+
+
+def in_notebook():
+    """Return whether a notebook's kernel runs this."""
+    ipython = sys.modules.get('IPython')
+    return ipython is not None and hasattr(ipython.get_ipython(), 'kernel')
+
+
+def in_terminal():
+    """Return whether a terminal shows what is told, so that a bar can move in it."""
+    with contextlib.suppress(AttributeError, ValueError):  # it is None, or closed
+        return not in_notebook() and sys.stderr.isatty()
+    return False
+
+
+def tell(text):
+    """Print a sentence under a notebook's cell, else on standard error, above a progress bar.
+
+    Nobody may be listening any more; that is no reason to stop.
+    """
+    from tqdm import tqdm
+
+    file = sys.stdout if in_notebook() else sys.stderr
+    if file is None:  # closed before Python began
+        return
+    with contextlib.suppress(OSError, ValueError):
+        try:
+            tqdm.write(text, file=file)
+            file.flush()
+        except RuntimeError:  # a signal came in the middle of another print
+            os.write(file.fileno(), f'{text}\n'.encode())
