@@ -38,6 +38,7 @@ book_cells = [
 ]
 notebook = ['ipykernel', 'ipywidgets', 'jupyterlab', 'jupytext', 'nbclient', 'nbconvert']
 export = ["onnx>=1.14.1,<1.18; python_version < '3.13'", "onnxruntime; python_version < '3.13'"]
+xla = ["jax>=0.4.30; python_version >= '3.9'"]
 test = [
     'hypothesis', 'ipykernel', 'jupytext', 'nbclient', 'nox', 'pytest', 'pytest-cov',
     'pytest-xdist', 'ruff', 'scipy', 'selenium',
@@ -60,7 +61,8 @@ setup(
         'gpu': ["mxnet-cu117==1.9.1; sys_platform == 'linux' and platform_machine == 'x86_64'"],
         'notebook': notebook,
         'export': export,
-        'test': [*book_cells, *test, *export],
+        'xla': xla,
+        'test': [*book_cells, *test, *export, *xla],
         'book': ['furo', 'jupytext', 'myst-nb', 'sphinx', 'sphinx-mathjax-offline'],
     },
     entry_points={'console_scripts': ['d2l-gan = chapters.__main__:main']},

@@ -17,21 +17,21 @@ class Network:
     """A network as a function without side effects, `network(values, key, training)`.
 
     Args:
-        nodes: its operators in order, each {'op': MXNet's name, or 'null' for an input or a
-            parameter, 'name': its name, 'attrs': its attributes, 'inputs': the places of its
-            inputs in this list, or pairs of a place and which of its outputs}.
-        outputs: the places of what the network returns, likewise; None for the last node.
+        nodes: its operators in order: `graph.Node`s, or what became of them in a file, lists or
+            dicts of MXNet's name of the operator ('null' for an input or a parameter), the node's
+            name, its attributes and inputs, [(number of a node, number of its output)].
+        outputs: likewise what the network returns; None for the last node.
 
     Raises:
         Unsupported: with every operator that is not known here.
     """
 
     def __init__(self, nodes, outputs=None):
-        self.nodes = [_Node(i, node) for i, node in enumerate(nodes)]
+        self.nodes = [_Node(node) for node in nodes]
         strange = [str(node) for node in self.nodes if not node.known()]
         if strange:
             raise Unsupported(f'no translation of {"; ".join(strange)}')
-        self.outputs = [_place(o) for o in ([len(nodes) - 1] if outputs is None else outputs)]
+        self.outputs = [(len(nodes) - 1, 0)] if outputs is None else outputs
         self.variables = [node.name for node in self.nodes if node.op == 'null']
         self.random = any(node.op == 'Dropout' and node.attrs.get('p', 0.5) for node in self.nodes)
 
@@ -74,13 +74,15 @@ def move(values, moves):
 
 
 class _Node:
-    def __init__(self, place, node):
-        self.place, self.op, self.name = place, node['op'], node['name']
-        self.attrs = {} if self.op == 'null' else {
-            name: _value(value) for name, value in node.get('attrs', {}).items()
-            if name not in HINTS and not name.startswith('__')
-        }  # fmt: skip
-        self.inputs = [_place(i) for i in node['inputs']]
+    def __init__(self, node):
+        if isinstance(node, dict):
+            node = [node.get(field, {}) for field in ('op', 'name', 'attrs', 'inputs')]
+        self.op, self.name, attrs, self.inputs = node
+        self.attrs = {
+            name: _value(value)
+            for name, value in attrs.items()
+            if name not in HINTS and not name.startswith('__') and self.op != 'null'
+        }
         self.function = OPERATORS.get(self.op)
 
     def __str__(self):
@@ -102,10 +104,6 @@ class _Node:
             if value not in words or (name not in known and not open_ended):
                 return f'{name}={value}'
         return None
-
-
-def _place(place):
-    return (place, 0) if isinstance(place, int) else tuple(place)[:2]
 
 
 def _value(text):
