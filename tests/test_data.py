@@ -179,7 +179,9 @@ CONTENT = content_of(SMALL)
 HTML = b'<!DOCTYPE html><title>403 Forbidden</title>' + b' ' * 100
 
 
-@pytest.mark.parametrize('raw', [PLAIN, ZIPPED, gzip.compress(PLAIN, 1, mtime=0)])
+@pytest.mark.parametrize(
+    'raw', [PLAIN, ZIPPED, gzip.compress(PLAIN, 1, mtime=0)], ids=['plain', 'zipped', 'zipped fast']
+)
 def test_a_true_file_is_decoded_compressed_or_not(raw):
     array = mnist_files.decode(raw, CONTENT)
     assert (array == SMALL).all()
@@ -208,6 +210,24 @@ def with_header(*values):
         (b'\x1f\x8b' + HTML, 'compression is damaged'),
         (gzip.compress(HTML, mtime=0), 'it begins with b.<!DOCTYPE html>'),
         (gzip.compress(PLAIN + bytes(10**7), mtime=0), f'more than {SIZE} bytes'),
+    ],
+    # Bytes would name the tests themselves, and gzip puts the current second into them.
+    ids=[
+        'nothing',
+        'page',
+        'too short',
+        'too long',
+        'other dtype',
+        'other rank',
+        'other dimensions',
+        'one bit',
+        'no trailer',
+        'no last byte',
+        'damaged stream',
+        'other checksum',
+        'page as gzip',
+        'zipped page',
+        'too much',
     ],
 )
 def test_each_kind_of_damage_has_its_reason(raw, reason):

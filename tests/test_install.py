@@ -231,3 +231,18 @@ def test_a_working_environment_is_kept_and_another_choice_makes_a_new_one(path, 
     assert 'two' in make(str(path / 'two'))
     os.unlink(tmp_path / 'checkout' / '.venv' / 'bin' / 'python')  # its Python was uninstalled
     assert 'Setting up .venv' in make(str(path / 'two'))
+
+
+@pytest.mark.slow
+def test_each_worker_collects_the_same_tests():
+    """`make test` runs in two processes, which start at other seconds and hash other strings."""
+    lists = [
+        subprocess.check_output(
+            [sys.executable, '-m', 'pytest', '--collect-only', '-q', 'tests'],
+            env={**os.environ, 'PYTHONHASHSEED': seed},
+            cwd=ROOT,
+        ).split(b'\n\n')[0]
+        for seed in ('1', '2', '3')
+    ]
+    assert lists[0].count(b'\n') > 500
+    assert lists[0] == lists[1] == lists[2]
