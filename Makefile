@@ -3,9 +3,10 @@
 PYTHON ?=
 ARGS ?=
 EXECUTE ?=
+FRESH ?=
 CHAPTERS ?= $(filter-out chapters/__%,$(wildcard chapters/*.py))
 python := .venv/bin/python
-checked := d2l_gan chapters tests setup.py .ci/noxfile.py .book
+checked := d2l_gan chapters tests setup.py .ci .book
 
 .PHONY: help test test-slow test-pythons lint format scores bench weather notebooks lab book doctor \
 	clean FORCE
@@ -52,15 +53,11 @@ weather: .venv/.test ## Kill, damage and starve trainings, and print what was lo
 	$(python) -m tests.benchmarks.weather $(ARGS)
 
 notebooks: .venv/.notebook ## Turn the chapters into build/notebooks/*.ipynb; EXECUTE=1 runs them.
-	@mkdir -p build/notebooks
-	@for chapter in $(CHAPTERS); do \
-		$(python) -m jupytext --quiet --to ipynb --set-kernel python3 $(if $(EXECUTE),--execute --run-path .) \
-			--output build/notebooks/$$(basename $$chapter .py).ipynb $$chapter || exit 1; \
-		echo build/notebooks/$$(basename $$chapter .py).ipynb; \
-	done
+	@$(python) .ci/notebooks.py $(if $(EXECUTE),--execute) $(if $(FRESH),--fresh) $(CHAPTERS)
 
 lab: notebooks ## Open the notebooks in JupyterLab.
-	$(python) -m jupyterlab --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/build/notebooks $(ARGS)
+	$(python) -m jupyterlab --config=.ci/jupyter.py --ServerApp.root_dir=. \
+		--LabApp.default_url=/lab/tree/build/notebooks $(if $(filter 0,$(shell id -u)),--allow-root) $(ARGS)
 
 book: .venv/.book ## Build the book, to read in a browser, in build/book.
 	$(python) -m sphinx -n -W --keep-going -b html .book build/book $(ARGS)

@@ -1,6 +1,9 @@
 """Install `d2l_gan` and its chapters, with the MXNet and NumPy that fit this Python."""
 
+import atexit
 import re
+import shutil
+import tempfile
 from pathlib import Path
 
 from setuptools import find_packages, setup
@@ -44,6 +47,10 @@ test = [
     'pytest-xdist', 'ruff', 'scipy', 'selenium',
 ]  # fmt: skip
 
+# Not build/, where results go, and where a module that is gone would be packed from another time.
+scratch = tempfile.mkdtemp()
+atexit.register(shutil.rmtree, scratch, ignore_errors=True)
+
 setup(
     name='d2l_gan',
     version=version,
@@ -53,6 +60,7 @@ setup(
     license='Apache-2.0',
     packages=find_packages(include=['d2l_gan', 'd2l_gan.*', 'chapters']),
     package_data={'chapters': ['*.gif', '*.png', '*.md', '*.json']},
+    options={'build': {'build_base': scratch}},
     python_requires='>=3.8',
     install_requires=requires,
     extras_require={

@@ -1,0 +1,90 @@
+"""Turn chapters into notebooks, and leave alone those that a reader has changed.
+
+`.ci/notebooks.py [--execute] [--fresh] chapters/gaussian.py ...`; the Makefile calls it. Beside the
+notebooks, .made.json keeps the checksums of what was made, and of what it was made from.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+from pathlib import Path
+
+import jupytext
+import nbformat
+
+FOLDER = Path('build/notebooks')
+KERNEL = {'name': 'python3', 'display_name': 'Python 3 (ipykernel)', 'language': 'python'}
+
+
+def checksum(path):
+    """Return the SHA-256 of a file, None where there is none."""
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else None
+
+
+def write(path, text):
+    """Write `text` to `path`, whole or not at all."""
+    temporary = path.with_name(f'.{path.name}.{os.getpid()}')
+    temporary.write_text(text, encoding='utf-8')
+    os.replace(str(temporary), str(path))
+
+
+def aside(path):
+    """Move a file to the next free name like NAME-mine-1.ipynb, and return it."""
+    number = 1
+    while (free := path.with_name(f'{path.stem}-mine-{number}{path.suffix}')).exists():
+        number += 1
+    path.rename(free)
+    return free
+
+
+def make(chapter, path, execute):
+    """Write the notebook of `chapter` to `path`, with the outputs of its cells if `execute`."""
+    notebook = jupytext.read(chapter, fmt='py:percent')
+    notebook.metadata['kernelspec'] = KERNEL
+    if execute:
+        from nbclient import NotebookClient
+
+        where = {'metadata': {'path': '.'}}
+        NotebookClient(notebook, timeout=None, kernel_name='python3', resources=where).execute()
+    write(path, nbformat.writes(notebook) + '\n')
+
+
+def main():
+    """Make what is asked for; say of each notebook where it is, or why it stays as it is."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('--execute', action='store_true')
+    parser.add_argument('--fresh', action='store_true')
+    parser.add_argument('chapters', nargs='+', type=Path)
+    settings = parser.parse_args()
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    record = FOLDER / '.made.json'
+    try:
+        made = json.loads(record.read_text(encoding='utf-8'))
+    except (OSError, ValueError):
+        made = {}
+    for chapter in settings.chapters:
+        path = FOLDER / f'{chapter.stem}.ipynb'
+        source = [checksum(chapter), settings.execute]
+        known, *before = made.get(chapter.stem, [None])
+        there = checksum(path)
+        changed = there is not None and there != known
+        if changed and not settings.fresh:
+            print(
+                f'{path}: changed by you, so it stays; `make notebooks FRESH=1` makes a fresh one'
+            )
+            continue
+        if changed:
+            print(f'{path}: fresh; yours is now {aside(path)}')
+        elif there and before in (source, [source[0], True]) and not settings.fresh:
+            print(f'{path}: as before')  # an editor that has it open is not disturbed
+            continue
+        else:
+            print(path, flush=True)
+        make(chapter, path, settings.execute)
+        made[chapter.stem] = [checksum(path), *source]
+        write(record, json.dumps(made))
+
+
+if __name__ == '__main__':
+    main()
