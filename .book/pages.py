@@ -12,7 +12,8 @@ import statistics
 from importlib import util
 from pathlib import Path
 
-from chapters.__main__ import names
+from chapters.__main__ import names, options
+from chapters.__main__ import read as read_chapter
 
 import jupytext
 import nbformat
@@ -28,13 +29,10 @@ ROOT = HERE.parent
 
 # Not for readers, who see the chapter; only for a draft of the book.
 DRAFT = """
-import inspect as _inspect
-
 def _draft(full=run, epochs={epochs}):
-    names = _inspect.signature(full).parameters
     def run(**keywords):
         keywords['num_epochs'] = min(epochs, keywords.get('num_epochs', epochs))
-        if 'data' in names and names['data'].default == 'auto':
+        if {few}:
             keywords['data'] = 'digits'
         return full(**keywords)
     return run
@@ -57,6 +55,7 @@ def read(text, epochs=0, directory='.'):
     """
     notebook = jupytext.reads(text, fmt='py:percent')
     (chapter,) = (name for name in names() if _chapter(name) == text)
+    few = any(o.name == 'data' and o.default == 'auto' for o in options(read_chapter(chapter)))
     # What a chapter writes is kept apart from what a reader's own runs have written to build/.
     cells = [_cell(f'import os as _os\n_os.chdir({str(directory)!r})', ['remove-cell'])]
     for cell in notebook.cells:
@@ -65,7 +64,7 @@ def read(text, epochs=0, directory='.'):
             continue
         cell.source = re.sub('  # (fmt: skip|noqa).*', '', cell.source)  # not for readers
         if epochs and re.search('^def run', cell.source, re.MULTILINE):
-            cells.append(_cell(DRAFT.format(epochs=epochs), ['remove-cell']))
+            cells.append(_cell(DRAFT.format(epochs=epochs, few=few), ['remove-cell']))
         for out in _trainings(cell.source, chapter):
             cells.append(_cell(FILM.format(film=f'{out}/training.gif'), *UNFOLD))
     notebook.cells = cells
@@ -91,8 +90,7 @@ def _trainings(source, chapter):
         for call in ast.walk(statement):
             if isinstance(call, ast.Call) and getattr(call.func, 'id', '') == 'run':
                 keywords = {keyword.arg: keyword.value for keyword in call.keywords}
-                if 'sample' not in keywords:
-                    yield ast.literal_eval(keywords.get('out', ast.Constant(f'build/{chapter}')))
+                yield ast.literal_eval(keywords.get('out', ast.Constant(f'build/{chapter}')))
 
 
 class Chapters(TocTree):

@@ -3,15 +3,29 @@
 import ast
 import difflib
 import importlib
+import inspect
 import re
 import sys
+from importlib.util import find_spec
 from pathlib import Path
+from typing import NamedTuple
 
 from chapters import ORDER
 
 import click
 
 HERE = Path(__file__).parent
+
+
+class Chapter(NamedTuple):
+    """What can be read of a chapter without running it; functions are nodes of the syntax tree."""
+
+    title: str
+    sentence: str  # the one after the title
+    run: ast.FunctionDef
+    literals: dict  # constants at the top level
+    common: ast.FunctionDef  # the function that `run` shares its other keywords with
+    sample: ast.FunctionDef
 
 
 def names():
@@ -21,16 +35,37 @@ def names():
 
 
 def read(name):
-    """Return a chapter's title, the sentence after it, and its `run`, without importing MXNet."""
+    """Return the `Chapter` of this name, without importing MXNet."""
     tree = ast.parse((HERE / f'{name}.py').read_text(encoding='utf-8'))
     heading, *paragraphs = (ast.get_docstring(tree) or name).split('\n\n')
     sentence = re.split(r'(?<=[.?!])\s', ' '.join(paragraphs[:1]), maxsplit=1)[0]
-    run = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == 'run']
-    literals = {}
+    functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
+    run, literals = functions.get('run'), {}
     for node in tree.body:
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
             literals[node.targets[0].id] = node.value
-    return heading.lstrip('# ').rstrip(), sentence, run[-1] if run else None, literals
+    common = handed_on(tree, run) if run is not None and run.args.kwarg is not None else None
+    title = heading.lstrip('# ').rstrip()
+    return Chapter(title, sentence, run, literals, common, functions.get('sample'))
+
+
+def handed_on(tree, run):
+    """Return the function of the library that `run` hands its `**common` on to.
+
+    The keywords that `run` has itself, or fills in, are left out of it.
+    """
+    imports = [node for node in tree.body if isinstance(node, ast.ImportFrom)]
+    modules = {alias.name: node.module for node in imports for alias in node.names}
+    given = lambda node: [keyword.arg for keyword in getattr(node, 'keywords', ())]
+    call = next(node for node in ast.walk(run) if None in given(node))  # None stands for **
+    package, *path = modules[call.func.id].split('.')
+    file = Path(find_spec(package).submodule_search_locations[0], *path).with_suffix('.py')
+    functions = ast.parse(file.read_text(encoding='utf-8')).body
+    function = next(node for node in functions if getattr(node, 'name', '') == call.func.id)
+    args, own = function.args, {*given(call), *(arg.arg for arg in run.args.args)}
+    pairs = [(a, b) for a, b in zip(args.kwonlyargs, args.kw_defaults) if a.arg not in own]
+    args.kwonlyargs, args.kw_defaults = zip(*pairs)
+    return function
 
 
 def meanings(docstring):
@@ -44,16 +79,23 @@ def meanings(docstring):
     return found
 
 
-def options(run, literals):
-    """Return a flag for each keyword of `run`, with its default and meaning."""
-    explained = meanings(ast.get_docstring(run) or '')
-    args = run.args
-    pairs = list(zip(reversed(args.args), reversed(args.defaults)))[::-1]
-    for arg, default in [*pairs, *zip(args.kwonlyargs, args.kw_defaults)]:
+def options(chapter):
+    """Yield a flag for each keyword of a chapter's `run`, with its default and meaning.
+
+    Where there is a function `sample`, the flag --sample stands for it.
+    """
+    explained, pairs = {}, []
+    for function in filter(None, (chapter.common, chapter.run)):
+        explained.update(meanings(ast.get_docstring(function) or ''))
+        args, own = function.args, list(zip(function.args.kwonlyargs, function.args.kw_defaults))
+        if function is chapter.run:
+            own = [*zip(args.args[-len(args.defaults) :], args.defaults), *own]
+        pairs = own + pairs
+    for arg, default in pairs:
         if arg.arg == 'callbacks':  # callables are for callers in Python
             continue
         if isinstance(default, ast.Name):
-            default = literals[default.id]
+            default = chapter.literals[default.id]
         value = ast.literal_eval(default)
         kind = {'int': int, 'float': float, 'bool': bool}.get(getattr(arg.annotation, 'id', ''))
         if kind is None:
@@ -65,6 +107,9 @@ def options(run, literals):
         yield click.Option(
             [flag, arg.arg], type=kind, default=value, show_default=value is not None, help=meaning
         )
+    if chapter.sample is not None:
+        meaning = ast.get_docstring(chapter.sample).split('\n\n')[0]
+        yield click.Option(['--sample'], type=click.IntRange(1), help=meaning)
 
 
 class Chapters(click.Group):
@@ -79,8 +124,8 @@ class Chapters(click.Group):
         name = name.replace('-', '_').lower()
         if name not in names():
             return None
-        title, sentence, run, literals = read(name)
-        if run is None:
+        chapter = read(name)
+        if chapter.run is None:
             raise click.UsageError(f'chapters/{name}.py has no run() yet.')
 
         def callback(**keywords):
@@ -91,9 +136,9 @@ class Chapters(click.Group):
             name,
             context_settings=settings,
             callback=callback,
-            params=list(options(run, literals)),
-            help=f'{title}\n\n{sentence}',
-            short_help=f'{title}. {sentence}',
+            params=list(options(chapter)),
+            help=f'{chapter.title}\n\n{chapter.sentence}',
+            short_help=f'{chapter.title}. {chapter.sentence}',
         )
 
     def resolve_command(self, ctx, args):
@@ -108,7 +153,12 @@ class Chapters(click.Group):
 def start(name, keywords):
     """Run a chapter; what goes wrong by its own rules is one line and not a traceback."""
     try:
-        importlib.import_module(f'chapters.{name}').run(**keywords)
+        chapter, sample = importlib.import_module(f'chapters.{name}'), keywords.pop('sample', None)
+        if sample is None:
+            chapter.run(**keywords)
+        else:
+            known = inspect.signature(chapter.sample).parameters
+            chapter.sample(sample, **{k: v for k, v in keywords.items() if k in known})
     except KeyboardInterrupt:
         click.echo('Stopped.', err=True)
         sys.exit(130)

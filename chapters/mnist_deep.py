@@ -11,12 +11,9 @@ time.
 # %%
 from pathlib import Path
 
-from d2l_gan import files, losses, plots
-from d2l_gan.data import Batches
-from d2l_gan.digits import Digits, sample_digits, unit
-from d2l_gan.game import Result
+from d2l_gan import check, files, losses, plots
+from d2l_gan.digits import fit, sample_digits
 from d2l_gan.speak import tell
-from d2l_gan.train import train
 
 from mxnet import autograd, init, np, npx
 from mxnet.gluon import nn
@@ -87,65 +84,40 @@ what the cure, below, arrives at.
 # %%
 SOURCE = {
     'num_epochs': 10, 'steps': 1000, 'batch_size': 32, 'lr_D': 0.001, 'lr_G': 0.001, 'beta1': 0.9,
-    'dropout': 0.0, 'label_smoothing': 0.0, 'average': 0.0, 'decay': False,
+    'dropout': 0.0, 'label_smoothing': 0.0, 'average': 0.0,
 }  # fmt: skip
 
 
 def run(
-    num_epochs=25, batch_size=100, steps=500, lr_D=0.0005, lr_G=0.002, latent_dim=100,
-    objective='bce', label_smoothing=0.1, prior='normal', beta1=0.5, dropout=0.5, decay=False,
-    average=0.999, data='auto', num_examples: int = None, score=True, sample: int = None, seed=0,
-    device=None, out=None, show=False, film=True, resume=False, callbacks=(),
+    num_epochs=25, batch_size=100, steps=500, lr_D=0.0005, lr_G=0.002, objective='bce',
+    label_smoothing=0.1, prior='normal', beta1=0.5, dropout=0.5, average=0.999, out=None, **common,
 ):  # fmt: skip
     """Train the GAN with two hidden layers; return net_D, net_G, history and scores.
 
-    Writes pictures, film, samples, generators and scores.json under `out`. With `sample`, trains
-    nothing and returns new digits of the newest generator there, (sample, 28, 28) in [0, 1].
+    `d2l_gan.digits.fit` says what the keywords mean, and which others there are, but for these.
 
     Args:
         num_epochs: epochs of so many steps.
         batch_size: digits in a step, drawn with replacement.
         steps: steps in an epoch.
-        lr_D: learning rate of the discriminator.
-        lr_G: learning rate of the generator.
-        latent_dim: width of the noise.
-        objective: the pair of losses: bce (the book's), non_saturating, label_smoothing, minimax,
-            least_squares, hinge or wasserstein (these three smooth no label).
-        label_smoothing: lower D's label for real digits by so much, in [0, 0.5).
-        prior: the noise: normal, or uniform on (-1, 1).
-        beta1: how long Adam remembers gradients, in [0, 1).
         dropout: share of D's hidden units that are off in a step, in [0, 1).
-        decay: let both learning rates fall to 0 over the epochs.
-        average: draw with a running average of G's weights, kept at this rate, in (0, 1); 0: none.
-        data: mnist, digits (1,797 that come with scikit-learn), or auto for MNIST where it can be
-            had.
         num_examples: train on so many digits only.
-        score: at the end, score 10,000 new digits.
-        sample: draw so many new digits with the newest generator under `out`, without training.
-        seed: of the weights, the noise and the order of the batches; with `sample`, of the digits.
-        device: cpu, gpu or gpu(1); by default the first GPU if there is one.
-        out: directory for all that is written; by default build/mnist_deep.
-        show: open a window with the live figure.
-        film: draw up to 60 epochs and write training.gif; without, training.png alone.
-        resume: go on from the last checkpoint under `out`.
-        callbacks: more callables that are handed the game after each epoch.
     """
+    check.number('dropout', dropout, '[0, 1)')
     out = files.output_dir('mnist_deep') if out is None else Path(out)
-    if sample is not None:
-        return sample_digits(out, sample, 'unit', seed, device)
-    if not 0 <= dropout < 1:
-        raise ValueError(f'`dropout` is {dropout}; it must be in [0, 1)')
-    real = Digits(out, data, 'unit', flat=False, num_examples=num_examples)
-    net_D, net_G = networks(dropout)
-    batches = Batches(real.X, batch_size, steps=steps, replace=True, device=device)
-    history = train(
-        net_D, net_G, batches, num_epochs, lr_D, lr_G, latent_dim, real.X[:100], prior=prior,
-        beta1=beta1, decay='linear' if decay else None, average=average or None,
-        objective=losses.objective(objective, label_smoothing), initializer=init.Xavier(),
-        seed=seed, device=device, callbacks=real.callbacks(callbacks, show, film, resume, score),
+    result = fit(
+        *networks(dropout), 'mnist_deep', init.Xavier(), flat=False, steps=steps,
+        num_epochs=num_epochs, batch_size=batch_size, lr_D=lr_D, lr_G=lr_G, objective=objective,
+        label_smoothing=label_smoothing, prior=prior, beta1=beta1, average=average, out=out,
+        **common,
     )  # fmt: skip
-    plots.save(show_accuracy(history), out / 'accuracy.png')
-    return Result(net_D, net_G, history, real.scores(history, score))
+    plots.save(show_accuracy(result.history), out / 'accuracy.png')
+    return result
+
+
+def sample(num=16, seed=0, device=None, out=None):
+    """Draw so many new digits with the newest generator under `out`, without training."""
+    return sample_digits(num, 'mnist_deep', seed=seed, device=device, out=out)
 
 
 def show_accuracy(history):
@@ -197,7 +169,7 @@ def follow(net_D, net_G, Z):
     loss.backward()
     size = np.abs(X.grad)
     slope, passed = (1 - npx.sigmoid(o)).mean(), (size * X * (1 - X)).sum() / size.sum()
-    return float(slope), float(passed), float(unit(X).var(axis=0).sum() / 52.8)
+    return float(slope), float(passed), float(X.asnumpy().var(axis=0).sum() / 52.8)
 
 
 # %%

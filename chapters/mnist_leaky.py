@@ -11,13 +11,9 @@ itself, and a second program, which knows nothing of the training, draws new dig
 """
 
 # %%
-from pathlib import Path
-
-from d2l_gan import files, latent, losses, plots
-from d2l_gan.digits import Digits, sample_digits
-from d2l_gan.game import Result
+from d2l_gan import files, latent, plots
+from d2l_gan.digits import fit, sample_digits
 from d2l_gan.generator import latest_generator
-from d2l_gan.train import train
 
 from mxnet import init, np, npx
 from mxnet.gluon import nn
@@ -115,55 +111,18 @@ counters, all that is needed to go on *training*, are in `checkpoints`.
 
 # %%
 def run(
-    num_epochs=25, batch_size=100, lr_D=0.002, lr_G=0.002, latent_dim=100,
-    objective='label_smoothing', label_smoothing=0.1, prior='uniform', beta1=0.5, decay=False,
-    average=0.999, data='auto', num_examples: int = None, score=True, sample: int = None, seed=0,
-    device=None, out=None, show=False, film=True, resume=False, callbacks=(),
+    num_epochs=25, batch_size=100, lr_D=0.002, lr_G=0.002, objective='label_smoothing',
+    label_smoothing=0.1, prior='uniform', beta1=0.5, average=0.999, **common,
 ):  # fmt: skip
     """Train the GAN with leaky units and smooth labels; return net_D, net_G, history and scores.
 
-    Writes pictures, film, samples, generators and scores.json under `out`. With `sample`, trains
-    nothing and returns new digits of the newest generator there, (sample, 28, 28) in [0, 1].
-
-    Args:
-        num_epochs: passes over MNIST; fewer digits are gone through more often, for as many steps.
-        batch_size: digits in a step.
-        lr_D: learning rate of the discriminator.
-        lr_G: learning rate of the generator.
-        latent_dim: width of the noise.
-        objective: the pair of losses: bce (the book's), non_saturating, label_smoothing, minimax,
-            least_squares, hinge or wasserstein (these three smooth no label).
-        label_smoothing: lower D's label for real digits by so much, in [0, 0.5).
-        prior: the noise: normal, or uniform on (-1, 1).
-        beta1: how long Adam remembers gradients, in [0, 1).
-        decay: let both learning rates fall to 0 over the epochs.
-        average: draw with a running average of G's weights, kept at this rate, in (0, 1); 0: none.
-        data: mnist, digits (1,797 that come with scikit-learn), or auto for MNIST where it can be
-            had.
-        num_examples: train on so many digits only, passing over them once in an epoch.
-        score: at the end, score 10,000 new digits.
-        sample: draw so many new digits with the newest generator under `out`, without training.
-        seed: of the weights, the noise and the order of the batches; with `sample`, of the digits.
-        device: cpu, gpu or gpu(1); by default the first GPU if there is one.
-        out: directory for all that is written; by default build/mnist_leaky.
-        show: open a window with the live figure.
-        film: draw up to 60 epochs and write training.gif; without, training.png alone.
-        resume: go on from the last checkpoint under `out`.
-        callbacks: more callables that are handed the game after each epoch.
+    `d2l_gan.digits.fit` says what the keywords mean, and which others there are.
     """
-    out = files.output_dir('mnist_leaky') if out is None else Path(out)
-    if sample is not None:
-        return sample_digits(out, sample, 'symmetric', seed, device)
-    real = Digits(out, data, 'symmetric', num_examples=num_examples)
-    net_D, net_G = networks()
-    history = train(
-        net_D, net_G, real.batches(batch_size, device), num_epochs, lr_D, lr_G,
-        latent_dim, real.X[:100], prior=prior, beta1=beta1,
-        decay='linear' if decay else None, average=average or None,
-        objective=losses.objective(objective, label_smoothing), initializer=init.Xavier(),
-        seed=seed, device=device, callbacks=real.callbacks(callbacks, show, film, resume, score),
+    return fit(
+        *networks(), 'mnist_leaky', init.Xavier(), 'symmetric', num_epochs=num_epochs,
+        batch_size=batch_size, lr_D=lr_D, lr_G=lr_G, objective=objective,
+        label_smoothing=label_smoothing, prior=prior, beta1=beta1, average=average, **common,
     )  # fmt: skip
-    return Result(net_D, net_G, history, real.scores(history, score))
 
 
 # %%
@@ -184,8 +143,14 @@ their samples. An unpickled file can run any code it likes on the reader's machi
 
 
 # %%
+def sample(num=16, seed=0, device=None, out=None):
+    """Draw so many new digits with the newest generator under `out`, without training."""
+    return sample_digits(num, 'mnist_leaky', 'symmetric', seed, device, out)
+
+
+# %%
 if __name__ == '__main__':
-    images = run(sample=16)
+    images = sample(16)
     plots.show(plots.view_samples(images))
 
 # %% [markdown]
@@ -258,6 +223,7 @@ before by all three, in a quarter of the epochs.
    won.
 
    ```python
+   from d2l_gan import losses
    from mxnet import np
 
    loss_D = losses.objective('label_smoothing', 0.1).loss_D
@@ -279,6 +245,7 @@ before by all three, in a quarter of the epochs.
    Minimise the expected loss to see it:
 
    ```python
+   from d2l_gan import losses
    from mxnet import np
 
    smooth = losses.SigmoidLoss()

@@ -16,12 +16,8 @@ MNIST GANs that people wrote with TensorFlow. The next two chapters change a few
 """
 
 # %%
-from pathlib import Path
-
-from d2l_gan import files, losses, plots
-from d2l_gan.digits import Digits, sample_digits, unit
-from d2l_gan.game import Result
-from d2l_gan.train import train
+from d2l_gan import plots
+from d2l_gan.digits import Digits, fit, sample_digits
 
 from mxnet import init, npx
 from mxnet.gluon import nn
@@ -40,10 +36,10 @@ ink.
 
 
 # %%
-def show_data(data='auto', out=None):
+def show_data(data='auto'):
     """Return a figure of the first 16 real digits."""
-    real = Digits(files.output_dir('mnist_vanilla') if out is None else out, data, num_examples=16)
-    return plots.view_samples(unit(real.X), title=real.title)
+    real = Digits(data, num_examples=16)
+    return plots.view_samples(real.X, title=real.title, shape=(28, 28))
 
 
 # %%
@@ -142,55 +138,23 @@ collapse.
 
 # %%
 def run(
-    num_epochs=100, batch_size=128, lr_D=0.001, lr_G=0.001, latent_dim=100,
-    objective='non_saturating', label_smoothing=0.0, prior='uniform', beta1=0.9, decay=False,
-    average=0.9999, data='auto', num_examples: int = None, score=True, sample: int = None, seed=0,
-    device=None, out=None, show=False, film=True, resume=False, callbacks=(),
+    num_epochs=100, batch_size=128, lr_D=0.001, lr_G=0.001, objective='non_saturating',
+    label_smoothing=0.0, prior='uniform', beta1=0.9, average=0.9999, **common,
 ):  # fmt: skip
     """Train the GAN with one hidden layer; return net_D, net_G, history and scores.
 
-    Writes pictures, film, samples, generators and scores.json under `out`. With `sample`, trains
-    nothing and returns new digits of the newest generator there, (sample, 28, 28) in [0, 1].
-
-    Args:
-        num_epochs: passes over MNIST; fewer digits are gone through more often, for as many steps.
-        batch_size: digits in a step.
-        lr_D: learning rate of the discriminator.
-        lr_G: learning rate of the generator.
-        latent_dim: width of the noise.
-        objective: the pair of losses: bce (the book's), non_saturating, label_smoothing, minimax,
-            least_squares, hinge or wasserstein.
-        label_smoothing: lower D's label for real digits by so much, in [0, 0.5).
-        prior: the noise: normal, or uniform on (-1, 1).
-        beta1: how long Adam remembers gradients, in [0, 1).
-        decay: let both learning rates fall to 0 over the epochs.
-        average: draw with a running average of G's weights, kept at this rate, in (0, 1); 0: none.
-        data: mnist, digits (1,797 that come with scikit-learn), or auto for MNIST where it can be
-            had.
-        num_examples: train on so many digits only, passing over them once in an epoch.
-        score: at the end, score 10,000 new digits.
-        sample: draw so many new digits with the newest generator under `out`, without training.
-        seed: of the weights, the noise and the order of the batches; with `sample`, of the digits.
-        device: cpu, gpu or gpu(1); by default the first GPU if there is one.
-        out: directory for all that is written; by default build/mnist_vanilla.
-        show: open a window with the live figure.
-        film: draw up to 60 epochs and write training.gif; without, training.png alone.
-        resume: go on from the last checkpoint under `out`.
-        callbacks: more callables that are handed the game after each epoch.
+    `d2l_gan.digits.fit` says what the keywords mean, and which others there are.
     """
-    out = files.output_dir('mnist_vanilla') if out is None else Path(out)
-    if sample is not None:
-        return sample_digits(out, sample, 'unit', seed, device)
-    real = Digits(out, data, 'unit', num_examples=num_examples)
-    net_D, net_G = networks()
-    history = train(
-        net_D, net_G, real.batches(batch_size, device), num_epochs, lr_D, lr_G,
-        latent_dim, real.X[:100], prior=prior, beta1=beta1,
-        decay='linear' if decay else None, average=average or None,
-        objective=losses.objective(objective, label_smoothing), initializer=weights(), seed=seed,
-        device=device, callbacks=real.callbacks(callbacks, show, film, resume, score),
+    return fit(
+        *networks(), 'mnist_vanilla', weights(), num_epochs=num_epochs, batch_size=batch_size,
+        lr_D=lr_D, lr_G=lr_G, objective=objective, label_smoothing=label_smoothing, prior=prior,
+        beta1=beta1, average=average, **common,
     )  # fmt: skip
-    return Result(net_D, net_G, history, real.scores(history, score))
+
+
+def sample(num=16, seed=0, device=None, out=None):
+    """Draw so many new digits with the newest generator under `out`, without training."""
+    return sample_digits(num, 'mnist_vanilla', seed=seed, device=device, out=out)
 
 
 # %%

@@ -1,9 +1,9 @@
-"""What the chapters that draw digits share: real images, what is kept of an epoch, the score."""
+"""What the chapters that draw digits share: the real ones, the training, the score, sampling."""
 
 import math
 from pathlib import Path
 
-from d2l_gan import data, files, plots, scoring
+from d2l_gan import check, data, files, losses, plots, scoring
 from d2l_gan.callbacks import (
     Checkpoint,
     Collapse,
@@ -13,8 +13,10 @@ from d2l_gan.callbacks import (
     Progress,
     Samples,
 )
+from d2l_gan.game import Result
 from d2l_gan.generator import latest_generator
 from d2l_gan.speak import tell
+from d2l_gan.train import train
 
 import numpy
 
@@ -23,99 +25,166 @@ TITLES = {'mnist': 'MNIST', 'digits': "scikit-learn's 1,797 digits"}
 FEW, SHAPE = 7, (28, 28)  # digits that should be among 100 samples; pixels of one
 
 
-def unit(images, scale='unit'):
-    """Return images of any shape as NumPy (n, 28, 28) in [0, 1].
+class Digits:
+    """Real digits to train on.
 
-    scale: 'unit' if they are in [0, 1], as a sigmoid makes them, 'symmetric' if in [-1, 1], as a
-    tanh does.
+    `X` has the images, `labels` what they show, 0 to 9, (num_examples,); `source` is the set that
+    they are of, 'mnist' or 'digits', and `title` its name.
+
+    Args:
+        source: 'mnist', 'digits' or 'auto', as for `data.images`.
+        scale: 'unit' for pixels in [0, 1], 'symmetric' for [-1, 1].
+        flat: X is (num_examples, 784), else (num_examples, 28, 28, 1).
+        num_examples: take the first so many; None takes all.
     """
-    return plots.pixels(images, scale, SHAPE)
+
+    def __init__(self, source='auto', scale='unit', flat=True, num_examples=None):
+        X, labels, self.source = data.images(source, 'train', scale, flat)
+        if num_examples is not None and not 0 < num_examples <= len(X):
+            check.fail('num_examples', num_examples, f'from 1 to {len(X)}')
+        self.X, self.labels = X[:num_examples], labels[:num_examples]
+        self.title, self.whole = TITLES[self.source], num_examples is None
+
+    def batches(self, batch_size, steps=None, device=None):
+        """Return `Batches` of X: an epoch is a pass over MNIST, or as many steps with fewer digits.
+
+        With `num_examples`, which is there to make a run short, it is a pass over those.
+
+        Args:
+            batch_size: digits in a step.
+            steps: if given, an epoch has so many, and each digit is drawn with replacement.
+            device: as for `data.Batches`.
+        """
+        replace = steps is not None
+        if not replace and self.whole and len(self.X) != data.NUM_TRAIN:
+            steps = math.ceil(data.NUM_TRAIN / batch_size)
+        return data.Batches(self.X, batch_size, steps=steps, replace=replace, device=device)
 
 
-def _keep(path, images):
-    files.write_whole(path, lambda file: numpy.savez_compressed(file, images=images))
+def fit(
+    net_D, net_G, chapter, initializer, scale='unit', flat=True, steps=None, *,
+    num_epochs, batch_size, lr_D, lr_G, latent_dim=100, objective='bce', label_smoothing=0.0,
+    prior='normal', beta1=0.9, decay=False, average=0.0, data='auto', num_examples: int = None,
+    score=True, seed=0, engine='auto', device=None, out=None, show=False, film=True, resume=False,
+    callbacks=(),
+):  # fmt: skip
+    """Train a chapter's networks on digits, then score them; return its `Result`.
 
+    Writes pictures, film, samples, generators and scores.json under `out`.
 
-def sample_digits(out, num, scale='unit', seed=0, device=None):
-    """Draw `num` new digits with the newest generator under `out`; return them, (num, 28, 28).
-
-    Writes samples.npz, with the array `images` in [0, 1], and samples.png, the first 100 at most.
-    Raises ValueError for `num` < 1 and CheckpointError where no training has left a generator.
+    Args:
+        net_D, net_G: of the chapter.
+        chapter: its name.
+        initializer: of both networks.
+        scale, flat: what net_G draws and net_D is shown, as for `Digits`.
+        steps: as for `Digits.batches`.
+        num_epochs: passes over MNIST; fewer digits are gone through more often, for as many steps.
+        batch_size: digits in a step.
+        lr_D: learning rate of the discriminator.
+        lr_G: learning rate of the generator.
+        latent_dim: width of the noise.
+        objective: the pair of losses: bce (the book's), non_saturating, label_smoothing, minimax,
+            least_squares, hinge or wasserstein (these three smooth no label).
+        label_smoothing: lower D's label for real digits by so much, in [0, 0.5).
+        prior: the noise: normal, or uniform on (-1, 1).
+        beta1: how long Adam remembers gradients, in [0, 1).
+        decay: let both learning rates fall to 0 over the epochs.
+        average: draw with a running average of G's weights, kept at this rate, in (0, 1); 0: none.
+        data: mnist, digits (1,797 that come with scikit-learn), or auto for MNIST where it can be
+            had.
+        num_examples: train on so many digits only, passing over them once in an epoch.
+        score: at the end, score 10,000 new digits.
+        seed: of the weights, the noise and the order of the batches; with `sample`, of the digits.
+        engine: textbook (operator by operator), symbol (compiled), or auto, the fastest that can.
+        device: cpu, gpu or gpu(1); by default the first GPU if there is one.
+        out: directory for all that is written; by default build/ and the chapter's name.
+        show: open a window with the live figure.
+        film: draw up to 60 epochs and write training.gif; without, training.png alone.
+        resume: go on from the last checkpoint under `out`.
+        callbacks: more callables that are handed the game after each epoch.
     """
-    if num < 1:
-        raise ValueError(f'`sample` is {num}; it must be at least 1')
-    out = Path(out)
-    images = unit(latest_generator(out / 'generators', device).sample(num, seed), scale)
-    _keep(out / 'samples.npz', images)
+    out = files.output_dir(chapter) if out is None else Path(out)
+    real, draw = Digits(data, scale, flat, num_examples), plots.draw_pictures(scale, SHAPE)
+    signs = {'digits': few_digits(real.source, scale)} if score else {}
+    collapse = Collapse('digits', **signs)
+    history = train(
+        net_D, net_G, real.batches(batch_size, steps, device), num_epochs, lr_D, lr_G, latent_dim,
+        real.X[:100], objective=losses.objective(objective, label_smoothing), prior=prior,
+        beta1=beta1, decay=decay, average=average or None, initializer=initializer, seed=seed,
+        engine=engine, device=device,
+        callbacks=[
+            Progress(),
+            Figure(out, draw, real.title, show),
+            Film(out if film else None, draw, real.title),
+            Samples(out, scale, SHAPE, real.title),
+            Generators(out),
+            collapse,
+            *callbacks,
+            Checkpoint(out, resume, also=['accuracy.png', 'walk.gif']),
+        ],
+    )  # fmt: skip
+    scores = {'data': real.source}
+    if score:
+        images = _draw(out, NUM_SCORED, scale, history.seed)
+        scores.update(scoring.digit_scores(images, real.source))
+        tell(scoring.in_words(scores))
+    for name in ('loss_D', 'loss_G', 'accuracy_D', 'examples_per_sec'):
+        scores[name] = float(history[name][-1])
+    scores.update(
+        epochs=len(history), seed=history.seed, stopped=history.stopped, collapse=collapse.told,
+        versions=files.versions(),
+    )  # fmt: skip
+    files.write_json(out / 'scores.json', scores)
+    return Result(net_D, net_G, history, scores)
+
+
+def few_digits(source, scale='unit'):
+    """Return a sign for `Collapse`: digits are missing among 100 samples, as a classifier reads.
+
+    Args:
+        source: whose classifier, 'mnist' or 'digits'.
+        scale: what net_G draws, as for `Digits`.
+    """
+
+    def look(game):
+        present = scoring.digits_present(plots.pixels(game.generate(), scale, SHAPE), source)
+        if present < FEW:
+            return f'fewer than {FEW} of the 10 digits have been among 100 samples (now {present}).'
+
+    return look
+
+
+def _draw(out, num, scale, seed, device=None):
+    """Return new digits of the newest generator under `out`, (num, 28, 28) in [0, 1]."""
+    generator = latest_generator(out / 'generators', device)
+    return plots.pixels(generator.sample(num, seed), scale, SHAPE)
+
+
+def sample_digits(num, chapter, scale='unit', seed=0, device=None, out=None):
+    """Draw new digits with the newest generator of a chapter; return them, (num, 28, 28) in [0, 1].
+
+    Writes samples.npz, with the array `images`, and samples.png, the first 100 at most.
+
+    Args:
+        num: how many.
+        chapter: its name.
+        scale: what its generator draws, as for `Digits`.
+        seed: of the digits.
+        device: as for `fit`.
+        out: where the chapter has written; by default build/ and the chapter's name.
+
+    Raises:
+        CheckpointError: where no run has left a generator.
+    """
+    check.whole('num', num)
+    out = files.output_dir(chapter) if out is None else Path(out)
+    images = _draw(out, num, scale, seed, device)
+    write = lambda file: numpy.savez_compressed(file, images=images)
+    files.write_whole(out / 'samples.npz', write)
     columns = math.ceil(min(num, 100) ** 0.5)
     rows = math.ceil(min(num, 100) / columns)
-    shown = numpy.zeros((rows * columns, *images.shape[1:]))
+    shown = numpy.zeros((rows * columns, *SHAPE))
     shown[: min(num, 100)] = images[:100]
     plots.save(plots.view_samples(shown, rows, columns), out / 'samples.png')
     tell(f'{num:,} new digits are in `{out / "samples.npz"}`, a picture in samples.png.')
     return images
-
-
-class Digits:
-    """Real digits for a chapter, `X`, what happens after each epoch, and the closing score.
-
-    source: 'mnist', 'digits' or 'auto', as for `data.images`; of these, X has the images to train
-    on, or the first `num_examples`. scale, flat: the form of X and of what G makes.
-    """
-
-    def __init__(self, out, source='auto', scale='unit', flat=True, num_examples=None):
-        X, _, self.source = data.images(source, 'train', scale, flat)
-        if num_examples is not None and not 0 < num_examples <= len(X):
-            raise ValueError(f'`num_examples` is {num_examples}; it must be from 1 to {len(X)}')
-        self.X, self.out, self.scale = X[:num_examples], Path(out), scale
-        self.title = TITLES[self.source]
-        self.epoch = data.NUM_TRAIN if num_examples is None else len(self.X)  # digits in an epoch
-
-    def batches(self, batch_size, device=None):
-        """Return `Batches` of X: an epoch is a pass over MNIST, or as many steps with fewer digits.
-
-        With `num_examples`, which is there to make a training short, it is a pass over those.
-        """
-        steps = None if self.epoch == len(self.X) else math.ceil(self.epoch / batch_size)
-        return data.Batches(self.X, batch_size, steps=steps, device=device)
-
-    def callbacks(self, more=(), show=False, film=True, resume=False, read=True):
-        """Return the callbacks of a chapter, with `more`, the caller's own, before the checkpoint.
-
-        read: let the classifier look for missing digits. show, film, resume: as in the chapters.
-        """
-        draw = plots.draw_pictures(self.scale, SHAPE)
-        missing = {'digits': self._missing} if read else {}
-        self.collapse = Collapse('digits', **missing)
-        return [
-            Progress(),
-            Figure(self.out, draw, self.title, show),
-            Film(self.out if film else None, draw, self.title),
-            Samples(self.out, self.scale, SHAPE, self.title),
-            Generators(self.out),
-            self.collapse,
-            *more,
-            Checkpoint(self.out, resume, also=['accuracy.png', 'walk.gif']),
-        ]
-
-    def _missing(self, game):
-        present = scoring.digits_present(unit(game.generate(), self.scale), self.source)
-        if present < FEW:
-            return f'fewer than {FEW} of the 10 digits have been among 100 samples (now {present}).'
-
-    def scores(self, history, score=True):
-        """Score 10,000 new digits and write scores.json; without `score`, only how it went."""
-        found = {'data': self.source}
-        if score:
-            generator = latest_generator(self.out / 'generators')
-            images = unit(generator.sample(NUM_SCORED, history.seed), self.scale)
-            found.update(scoring.digit_scores(images, self.source))
-            tell(scoring.in_words(found))
-        for name in ('loss_D', 'loss_G', 'accuracy_D', 'examples_per_sec'):
-            found[name] = float(history[name][-1])
-        found.update(
-            epochs=len(history), seed=history.seed, stopped=history.stopped,
-            collapse=self.collapse.told, versions=files.versions(),
-        )  # fmt: skip
-        files.write_json(self.out / 'scores.json', found)
-        return found

@@ -65,7 +65,7 @@ def update_G(Z, net_D, net_G, loss, trainer_G):
 
 def train(
     net_D, net_G, data_iter, num_epochs, lr_D, lr_G, latent_dim, data, *,
-    objective='bce', prior='normal', beta1=0.9, beta2=0.999, decay=None, average=None,
+    objective='bce', prior='normal', beta1=0.9, beta2=0.999, decay=False, average=None,
     initializer=init.Normal(0.02), first='D', seed=None, device=None, engine='auto',  # noqa: B008
     callbacks=None,
 ):  # fmt: skip
@@ -90,7 +90,7 @@ def train(
         prior: 'normal', 'uniform' on (-1, 1), or a callable (shape, device) -> array.
         beta1: how long Adam remembers gradients, in [0, 1).
         beta2: how long Adam remembers their squares, in [0, 1).
-        decay: 'linear' lets both rates fall to 0 over the epochs.
+        decay: let both rates fall to 0, linearly over the epochs.
         average: in (0, 1), keep a running average of G's weights (see `Game.averaged`).
         initializer: for both networks; None keeps the weights that they have.
         first: who moves first, 'D' or 'G'; with 'G', D then judges the same fakes.
@@ -114,7 +114,7 @@ def train(
         check.number(f'lr_{player}', rate, '(0, inf)')
     for name, memory in adam.items():
         check.number(name, memory, '[0, 1)')
-    check.choice('decay', decay, (None, 'linear'))
+    check.choice('decay', decay, (False, True))
     if average is not None:
         check.number('average', average, '(0, 1)')
     check.choice('first', first, ('D', 'G'))
@@ -166,8 +166,8 @@ def play(game, callbacks):
             getattr(callback, 'begin', lambda game: None)(game)
             stack.callback(getattr(callback, 'end', lambda game: None), game)
         while game.epoch < game.num_epochs and history.stopped is None:
-            linear = game.hyperparameters.get('decay') == 'linear'
-            share = 1 - game.epoch / game.num_epochs if linear else 1
+            decay = game.hyperparameters.get('decay')
+            share = 1 - game.epoch / game.num_epochs if decay else 1
             for player, (_, trainer) in game.engine.players.items():
                 trainer.set_learning_rate(game.rates[player] * share)
             with seeded(game.seed, game.epoch + 1):

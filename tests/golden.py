@@ -1,6 +1,5 @@
 """Play each chapter for a moment and return its numbers: the same before and after a move."""
 
-import functools
 import json
 import sys
 import tempfile
@@ -36,7 +35,8 @@ def play(name, keyword, value):
     import importlib
 
     chapter = importlib.import_module('chapters.' + name.split('-')[0])
-    own, forced = train_module.train, functools.partial(train_module.train, **{keyword: value})
+    own = train_module.train
+    forced = lambda *args, **keywords: own(*args, **{**keywords, keyword: value})
     holders = [m for m in list(sys.modules.values()) if getattr(m, 'train', None) is own]
     for module in holders:
         module.train = forced

@@ -116,16 +116,16 @@ def test_ends_as_the_book_s_sections_do(chapter):
 
 @every
 def test_explains_every_keyword_of_run(chapter):
-    from chapters.__main__ import meanings, read
+    from chapters.__main__ import options, read
 
-    run = read(chapter.stem)[2]
+    run = read(chapter.stem).run
     arguments = run.args.args + run.args.kwonlyargs
     defaults = run.args.defaults + [node for node in run.args.kw_defaults if node is not None]
     assert len(arguments) == len(defaults), 'each keyword has a default'
-    explained = meanings(ast.get_docstring(run) or '')
-    names = {arg.arg for arg in arguments} - {'callbacks'}  # which is for callers in Python
-    assert [name for name in names if not explained.get(name)] == []
-    assert {'num_epochs', 'seed', 'device', 'out'} <= names
+    explained = {option.name: option.help for option in options(read(chapter.stem))}
+    assert [name for name, meaning in explained.items() if not meaning] == []
+    assert {arg.arg for arg in arguments} - {'callbacks'} <= {*explained}
+    assert {'num_epochs', 'seed', 'device', 'out'} <= {*explained}
 
 
 @pytest.mark.skipif(not CHAPTERS, reason='there is no chapter yet')

@@ -161,7 +161,7 @@ def test_nothing_here_unpickles():
 
 @pytest.mark.parametrize('engine', ['symbol', 'textbook'])
 @pytest.mark.parametrize(
-    'extra', [{}, {'average': 0.9, 'prior': 'uniform'}, {'decay': 'linear', 'first': 'G'}]
+    'extra', [{}, {'average': 0.9, 'prior': 'uniform'}, {'decay': True, 'first': 'G'}]
 )
 @pytest.mark.parametrize('k', [1, 2, 3, 4])
 def test_n_epochs_are_k_epochs_and_the_rest(tmp_path, k, extra, engine):
@@ -284,8 +284,8 @@ def test_another_training_is_refused(tmp_path, sentence, settings):
 
 
 def test_decaying_rates_fix_the_number_of_epochs(tmp_path):
-    broken_off(tmp_path, 2, decay='linear')
-    refused(tmp_path, '`num_epochs` was 5 and is now 6', epochs=6, decay='linear')
+    broken_off(tmp_path, 2, decay=True)
+    refused(tmp_path, '`num_epochs` was 5 and is now 6', epochs=6, decay=True)
 
 
 def test_a_refused_file_touches_nothing(tmp_path):

@@ -1,6 +1,7 @@
 """`python -m chapters`: each keyword of `run` is a flag, and mistakes are one sentence."""
 
 import importlib
+import inspect
 import os
 import subprocess
 import sys
@@ -193,6 +194,46 @@ def test_a_chapter_without_run_says_so(toys):
     assert status == 2 and 'chapters/empty.py has no run() yet.' in output
 
 
+SAMPLE = '''
+
+def sample(num=16, seed=0, out=None):
+    """Draw so many.
+
+    Not this.
+    """
+    print('sample', num, seed, out)
+'''
+
+
+def test_sample_is_a_flag_that_stands_for_a_function_of_its_own(toys):
+    (cli.HERE / 'toy.py').write_text(TOY + SAMPLE)
+    assert '--sample INTEGER RANGE Draw so many. [x>=1]' in ' '.join(
+        call('toy', '--help')[1].split()
+    )
+    assert call('toy', '--sample', 3, '--out', 'D') == (0, 'sample 3 None D\n')
+    assert "('num_epochs', 20)" in call('toy')[1]
+    status, output = call('toy', '--sample', 0)
+    assert status == 2 and "'--sample': 0 is not in the range x>=1" in output
+
+
+@pytest.mark.parametrize('name', ['mnist_vanilla', 'mnist_leaky', 'mnist_deep'])
+def test_shared_keywords_are_explained_where_they_are_shared(name):
+    from d2l_gan.digits import fit
+
+    chapter = importlib.import_module(f'chapters.{name}')
+    shared = inspect.signature(fit).parameters.values()
+    shared = {p.name: p.default for p in shared if p.kind is p.KEYWORD_ONLY}
+    own = inspect.signature(chapter.run).parameters.values()
+    own = {p.name: p.default for p in own if p.kind is not p.VAR_KEYWORD}
+    flags = {option.name: option for option in cli.options(cli.read(name))}
+    assert {*flags} == {*own, *shared, 'sample'} - {'callbacks'}
+    explained = cli.meanings(inspect.getdoc(fit))
+    for flag in {*flags} - {'sample'}:
+        assert flags[flag].default == own.get(flag, shared.get(flag))
+        if name != 'mnist_deep':
+            assert flags[flag].help == explained[flag]
+
+
 def test_meanings_ends_where_the_section_ends():
     assert cli.meanings('Do.\n\nArgs:\n    a: b: c\n\nReturns:\n    d: e') == {'a': 'b: c'}
     assert cli.meanings('Do.') == {}
@@ -200,12 +241,14 @@ def test_meanings_ends_where_the_section_ends():
 
 def test_every_real_chapter_has_its_flags():
     for name in cli.names():
-        run = cli.read(name)[2]
-        if run is not None:
-            for option in cli.options(run, cli.read(name)[3]):
-                assert isinstance(option, click.Option) and option.name in [
-                    arg.arg for arg in [*run.args.args, *run.args.kwonlyargs]
-                ]
+        chapter = cli.read(name)
+        if chapter.run is not None:
+            run, common = chapter.run.args, chapter.common
+            known = [arg.arg for arg in [*run.args, *run.kwonlyargs]]
+            known += [arg.arg for arg in common.args.kwonlyargs] if common else []
+            known += ['sample'] if chapter.sample else []
+            for option in cli.options(chapter):
+                assert isinstance(option, click.Option) and option.name in known
 
 
 def python(*arguments):

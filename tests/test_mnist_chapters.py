@@ -10,7 +10,8 @@ from chapters import mnist_deep, mnist_leaky, mnist_vanilla
 from d2l_gan import data, digits, losses, scoring
 from d2l_gan.archive import CheckpointError
 from d2l_gan.callbacks import Collapse
-from d2l_gan.digits import Digits, unit
+from d2l_gan.digits import SHAPE, Digits, few_digits
+from d2l_gan.plots import pixels
 
 import numpy
 import pytest
@@ -28,7 +29,7 @@ def quick(name, **changes):
     """Return keywords of a training on 512 bundled digits that takes seconds."""
     steps = {'steps': 6} if name == 'deep' else {}
     return {'data': 'digits', 'num_examples': 512, 'num_epochs': 2, 'score': False,
-            'decay': False, **steps, **changes}  # fmt: skip
+            **steps, **changes}  # fmt: skip
 
 
 @pytest.fixture(scope='module')
@@ -124,7 +125,7 @@ def test_keeps_what_a_training_brings_forth(name, trained):
 def test_an_epochs_samples_are_always_from_the_same_noise(name, trained, tmp_path):
     """A second training of the same seed, drawn by hand, gives what the first has kept."""
     seen = []
-    kept = lambda game: seen.append(unit(game.generate()[:16], SCALE[name]))
+    kept = lambda game: seen.append(pixels(game.generate()[:16], SCALE[name], SHAPE))
     CHAPTERS[name].run(**quick(name), out=tmp_path, callbacks=[kept])
     for epoch, images in enumerate(seen, 1):
         path = trained[name][1] / 'samples' / f'epoch-{epoch:06d}.npz'
@@ -164,23 +165,23 @@ def test_a_fresh_process_draws_16_new_digits(trained, tmp_path):
 
 @every
 def test_draws_any_number_of_digits(name, trained):
-    run, out = CHAPTERS[name].run, trained[name][1]
+    sample, out = CHAPTERS[name].sample, trained[name][1]
     for num in (1, 7, 150):
-        images = run(sample=num, out=out)
+        images = sample(num, out=out)
         assert images.shape == (num, 28, 28)
         numpy.testing.assert_array_equal(images, images_of(out / 'samples.npz'))
-    again = run(sample=150, out=out)
+    again = sample(150, out=out)
     numpy.testing.assert_array_equal(images, again)
-    assert not numpy.array_equal(again, run(sample=150, out=out, seed=1))
+    assert not numpy.array_equal(again, sample(150, out=out, seed=1))
 
 
 @pytest.mark.parametrize('name', ['vanilla', 'leaky', 'deep'])
 def test_what_cannot_be_drawn_or_trained_is_said(name, tmp_path):
-    run = CHAPTERS[name].run
-    with pytest.raises(ValueError, match=r'`sample` is 0; it must be at least 1'):
-        run(sample=0, out=tmp_path)
+    run, sample = CHAPTERS[name].run, CHAPTERS[name].sample
+    with pytest.raises(ValueError, match=r'`num` is 0; it must be an integer >= 1'):
+        sample(0, out=tmp_path)
     with pytest.raises(CheckpointError, match='holds no generator'):
-        run(sample=1, out=tmp_path)
+        sample(1, out=tmp_path)
     with pytest.raises(ValueError, match=r'`num_examples` is 0; it must be from 1 to 1197'):
         run(data='digits', num_examples=0, out=tmp_path)
     with pytest.raises(ValueError, match=r'`label_smoothing` is 0.5; it must be in \[0, 0.5\)'):
@@ -207,9 +208,10 @@ def test_scores_10000_digits_of_the_saved_generator(trained, tmp_path, monkeypat
     assert 0 <= images.min() < images.max() <= 1
     assert json.loads((tmp_path / 'scores.json').read_text())['parzen'] == 1.5
     assert result.scores['parzen'] == 1.5
-    drawn = mnist_leaky.run(sample=3, out=tmp_path)
+    drawn = mnist_leaky.sample(3, out=tmp_path)
     with result.history.averaged(result.net_G):
-        assert drawn.shape[1:] == unit(result.net_G(np.zeros((1, 100))), 'symmetric').shape[1:]
+        images = pixels(result.net_G(np.zeros((1, 100))), 'symmetric', SHAPE)
+    assert drawn.shape[1:] == images.shape[1:]
 
 
 def test_smoothing_is_one_sided():
@@ -275,11 +277,9 @@ def test_says_that_samples_are_nearly_identical():
 
 
 @pytest.mark.parametrize('present, told', [(6, ['digits']), (7, [])])
-def test_says_that_digits_are_missing(tmp_path, present, told, monkeypatch):
+def test_says_that_digits_are_missing(present, told, monkeypatch):
     monkeypatch.setattr(scoring, 'digits_present', lambda images, source: present)
-    real = Digits(tmp_path, 'digits')
-    real.callbacks()
-    collapse = real.collapse
+    collapse = Collapse('digits', digits=few_digits('digits'))
     assert told_after(5, collapse) == told
     assert not told or '(now 6)' in collapse.told['digits']
 
@@ -298,16 +298,16 @@ def test_the_first_fifth_of_a_training_does_not_count():
 
 
 def test_title_names_the_data(tmp_path):
-    real = Digits(tmp_path, 'digits', num_examples=16)
+    real = Digits('digits', num_examples=16)
     assert real.title == digits.TITLES['digits']
     assert len(real.X) == 16
-    title = mnist_vanilla.show_data('digits', tmp_path).axes[0].get_title()
+    title = mnist_vanilla.show_data('digits').axes[0].get_title()
     assert 'scikit-learn' in title
 
 
 def test_trains_on_the_first_50000_images_alone(mnist, tmp_path):
     for scale, low in (('unit', 0), ('symmetric', -1)):
-        real = Digits(tmp_path, 'mnist', scale)
+        real = Digits('mnist', scale)
         assert real.X.shape == (50000, 784)
         assert float(real.X.min()) == low and float(real.X.max()) == 1
     numpy.testing.assert_array_equal(
@@ -355,6 +355,6 @@ def test_the_cure_adds_up_to_the_defaults(monkeypatch):
 
 
 def test_fewer_digits_make_as_many_steps_as_mnist(tmp_path):
-    assert len(Digits(tmp_path, 'digits').batches(100)) == 500
-    assert len(Digits(tmp_path, 'digits').batches(128)) == 391
-    assert len(Digits(tmp_path, 'digits', num_examples=512).batches(100)) == 6
+    assert len(Digits('digits').batches(100)) == 500
+    assert len(Digits('digits').batches(128)) == 391
+    assert len(Digits('digits', num_examples=512).batches(100)) == 6

@@ -282,7 +282,7 @@ def test_the_running_average_is_the_formulas(engine):
 
 def test_linear_decay_lowers_both_rates_to_zero():
     rates = []
-    play(4, decay='linear', callbacks=[lambda game: rates.append(game.trainer_D.learning_rate)])
+    play(4, decay=True, callbacks=[lambda game: rates.append(game.trainer_D.learning_rate)])
     assert rates == pytest.approx([0.05, 0.0375, 0.025, 0.0125])
 
 
@@ -339,7 +339,7 @@ BAD = [
     ({'latent_dim': 0}, '`latent_dim` is 0; it must be an integer >= 1'),
     ({'beta1': 1.0}, '`beta1` is 1.0; it must be in'),
     ({'beta2': -0.1}, '`beta2` is -0.1; it must be in'),
-    ({'decay': 'cosine'}, "`decay` is 'cosine'; it must be None or 'linear'"),
+    ({'decay': 'cosine'}, "`decay` is 'cosine'; it must be False or True"),
     ({'average': 1}, '`average` is 1; it must be in'),
     ({'first': 'X'}, "`first` is 'X'; it must be 'D' or 'G'"),
     ({'seed': -1}, '`seed` is -1; it must be'),

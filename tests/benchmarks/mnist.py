@@ -39,7 +39,7 @@ def scored(chapter, seed, judges, **changes):
     """
     import importlib
 
-    run = importlib.import_module(f'chapters.mnist_{chapter}').run
+    chapter = importlib.import_module(f'chapters.mnist_{chapter}')
     validation = data.mnist('validation')[0].asnumpy()
     if judges == 'validation':
         validation, test = numpy.split(validation, 2)
@@ -48,9 +48,11 @@ def scored(chapter, seed, judges, **changes):
     judge = classifier('mnist')
     with tempfile.TemporaryDirectory() as out, contextlib.redirect_stdout(sys.stderr):
         wall, cpu = time.perf_counter(), time.process_time()
-        history = run(out=Path(out), seed=seed, data='mnist', score=False, film=False, **changes)[2]
+        history = chapter.run(
+            out=Path(out), seed=seed, data='mnist', score=False, film=False, **changes
+        ).history
         wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-        rows = scoring.digit_images(run(out=Path(out), seed=seed, sample=10_000))
+        rows = scoring.digit_images(chapter.sample(10_000, seed, out=Path(out)))
     probabilities, features = judge.read(rows)
     counts, present, kl = metrics.class_counts(probabilities)
     return {
