@@ -41,14 +41,14 @@ def choice(name, value, options):
     return value
 
 
-def examples(name, X):
-    """Return `X`, once it is found to be a floating, finite array (examples, features...)."""
-    shape = getattr(X, 'shape', ())
-    if len(shape) < 2:
-        raise ValueError(f'`{name}` has shape {shape}; it must be an array (examples, features...)')
-    if 0 in shape:
-        raise ValueError(f'`{name}` has shape {shape}; it must have at least one row')
+def rows(name, X, least=1):
+    """Return `X`, once it is found to be a floating, finite array of `least` dimensions or more."""
+    shape = getattr(X, 'shape', None)
     values = X.asnumpy() if hasattr(X, 'asnumpy') else numpy.asarray(X)
+    if values.ndim < least:
+        raise ValueError(f'`{name}` has shape {shape}; it must be an array (examples, features...)')
+    if values.size == 0:
+        raise ValueError(f'`{name}` has shape {values.shape}; it must have at least one row')
     if values.dtype.kind != 'f':
         raise ValueError(
             f"`{name}` has dtype {values.dtype}; it must be floating: X.astype('float32')"

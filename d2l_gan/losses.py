@@ -13,21 +13,11 @@ Conventions, the same for every loss here:
 "At equilibrium" below means that G's distribution is the data's and D does its best against it.
 """
 
-import collections
-import difflib
+from typing import NamedTuple
+
+from d2l_gan import check
 
 from mxnet import gluon
-
-__all__ = [
-    'OBJECTIVES',
-    'HingeLoss',
-    'LeastSquaresLoss',
-    'MinimaxLoss',
-    'Objective',
-    'SigmoidLoss',
-    'WassersteinLoss',
-    'objective',
-]
 
 
 class _LogitLoss(gluon.loss.Loss):
@@ -78,10 +68,8 @@ class SigmoidLoss(_LogitLoss):
     """
 
     def __init__(self, label_smoothing=0.0, **kwargs):
-        if not 0 <= label_smoothing < 0.5:  # NaN fails here too
-            raise ValueError(f'`label_smoothing` is {label_smoothing}; it must be in [0, 0.5)')
         super().__init__(**kwargs)
-        self.label_smoothing = label_smoothing
+        self.label_smoothing = check.number('label_smoothing', label_smoothing, '[0, 0.5)')
 
     def formula(self, F, pred, label):
         return _cross_entropy(F, pred, label * (1 - self.label_smoothing))
@@ -139,10 +127,9 @@ class HingeLoss(_LogitLoss):
 class WassersteinLoss(_LogitLoss):
     r"""The critic's score: $-x$ for label 1, $+x$ for label 0; for G (label 1) it is $-x$.
 
-    It estimates a distance only if D cannot grow steep, so after each of D's steps `train` clips
-    every weight of D to $[-c, c]$ (`Objective.clip`, 0.01 in the paper). A gradient penalty would
-    be kinder than clipping, but it needs gradients of gradients, and MXNet 1.9.1 gets those wrong
-    through tanh and sigmoid.
+    It estimates a distance only if D cannot grow steep, so after each of D's steps every weight of
+    D is clipped to $[-c, c]$ (`Objective.clip`, 0.01 in the paper). A gradient penalty is kinder
+    than clipping, but needs gradients of gradients, which MXNet 1.9.1 gets wrong.
 
     At equilibrium: D's loss is 0; its negative, doubled to undo the book's halving, estimates the
     distance (up to D's steepness). G's loss is D's arbitrary offset and means nothing alone.
@@ -154,11 +141,18 @@ class WassersteinLoss(_LogitLoss):
         return (1 - 2 * label) * pred
 
 
-class Objective(
-    collections.namedtuple('Objective', 'name loss_D loss_G clip boundary', defaults=(None, 0.0))
-):
-    """Define a game: its name, a loss for each player, a bound on D's weights (None: no bound),
-    and the output of D above which it calls an example real."""
+class Objective(NamedTuple):
+    """Define a game: its name and a loss for each player.
+
+    `clip` bounds D's weights after each of its updates (None: no bound); an output of D above
+    `boundary` calls an example real.
+    """
+
+    name: str
+    loss_D: gluon.Block
+    loss_G: gluon.Block
+    clip: float = None
+    boundary: float = 0.0
 
 
 def _objectives(smoothing):
@@ -183,22 +177,19 @@ OBJECTIVES = tuple(_objectives(0.0))
 def objective(spec='bce', label_smoothing=0.0):
     """Return the `Objective` that `spec` stands for.
 
-    `spec` is a name in `OBJECTIVES`, a Gluon loss (for both players), a pair (loss for D, loss for
-    G) of names or losses, or an `Objective`.
+    Args:
+        spec: a name in `OBJECTIVES`, a Gluon loss (for both players), a pair (loss for D, loss for
+            G) of names or losses, or an `Objective`.
+        label_smoothing: softens D's label for real examples, in [0, 0.5), in the cross-entropy
+            games that are given by name; for 'label_smoothing', 0 stands for 0.1. The other games
+            have no probability to soften, and play as they do without it.
 
-    `label_smoothing` in [0, 0.5) softens D's label for real examples in the cross-entropy games
-    that are given by name; for 'label_smoothing', 0 stands for 0.1. The other objectives have no
-    probability to soften, and play as they do without it.
-
-    Raises ValueError for an unknown name or a smoothing out of its range, TypeError for anything
-    that is no loss.
+    Raises:
+        ValueError: for an unknown name or a smoothing out of its range.
+        TypeError: for anything that is no loss.
     """
     if isinstance(spec, str):
-        if spec not in OBJECTIVES:
-            near = difflib.get_close_matches(spec, OBJECTIVES, n=1)
-            hint = f' (did you mean {near[0]!r}?)' if near else ''
-            known = ', '.join(OBJECTIVES)
-            raise ValueError(f'`objective` is {spec!r}; it must be one of {known}{hint}')
+        check.choice('objective', spec, OBJECTIVES)
         if spec == 'label_smoothing':
             label_smoothing = label_smoothing or 0.1
         return _objectives(label_smoothing)[spec]

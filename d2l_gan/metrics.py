@@ -5,8 +5,6 @@ from mxnet import np
 from mxnet.gluon import nn
 from tqdm import tqdm
 
-from . import data
-
 TILE = 2000  # rows and points whose distances are computed at once, 16 MB
 
 
@@ -78,44 +76,6 @@ def affine_gaussian(net_G):
         c = (numpy.zeros(len(weight)) if W is None else weight @ c) + bias
         W = weight if W is None else weight @ W
     return c, W @ W.T
-
-
-def wave_scores(samples):
-    """Score generated curves against the family of `data.waves`.
-
-    Each sample is projected on sin(x) and cos(x) by least squares, which gives its amplitude and
-    phase in closed form. The nearest true curve is the one of that phase whose amplitude is clipped
-    to [0.5, 1] (to within 1 %: the 16 points weigh sin and cos by 7.5 and 8.5). A generator that
-    repeats one true curve has rmse 0 and gives itself away by phase_spread 0 and 1 sector; no score
-    tells whether amplitude and phase are independent, as they should be.
-
-    Args:
-        samples: (n, 16), the curves' heights at `data.sine_points`.
-
-    Returns:
-        A dict with these names.
-
-        - rmse: root mean square distance, per point, to the nearest true curve; 0 at best.
-        - amplitude_mean, amplitude_sd: the truth has 0.75 and 0.144.
-        - phase_spread: 1 - abs(mean exp(i phase)), 0 where all phases agree, 1 for the truth.
-        - phases_present: how many of 12 sectors of 30 degrees hold at least 1 % of the phases.
-    """
-    samples = finite('samples', samples)
-    if samples.ndim != 2 or samples.shape[1] != 16 or len(samples) == 0:
-        raise ValueError(f'`samples` has shape {samples.shape}; it must be (n, 16)')
-    x = data.sine_points()
-    basis = numpy.stack([numpy.sin(x), numpy.cos(x)])
-    along_sin, along_cos = numpy.linalg.lstsq(basis.T, samples.T, rcond=None)[0]
-    amplitude, phase = numpy.hypot(along_sin, along_cos), numpy.arctan2(along_cos, along_sin)
-    nearest = amplitude.clip(0.5, 1)[:, None] * numpy.sin(x + phase[:, None])
-    sectors = numpy.bincount((phase % (2 * numpy.pi) / (numpy.pi / 6)).astype(int) % 12)
-    return {
-        'rmse': float(numpy.sqrt(((samples - nearest) ** 2).mean())),
-        'amplitude_mean': float(amplitude.mean()),
-        'amplitude_sd': float(amplitude.std()),
-        'phase_spread': float(1 - abs(numpy.exp(1j * phase).mean())),
-        'phases_present': int((sectors >= 0.01 * len(samples)).sum()),
-    }
 
 
 def _blocks(num, size, title):

@@ -71,7 +71,7 @@ def first_batch(data_iter, conditional):
         )
     for batch in batches:
         X, condition = split(batch)
-        check.examples('data_iter', X)
+        check.rows('data_iter', X, least=2)
         if not conditional:
             return X, None
         if condition is None or len(condition) != len(X):

@@ -122,7 +122,7 @@ def train(
         seed = int(np.random.randint(0, 2**31 - 1))
     check.whole('seed', seed, least=0)
     check.choice('engine', engine, ('auto', *engines.ENGINES))
-    check.examples('data', data)
+    check.rows('data', data, least=2)
     device, objective = devices.device(device), losses.objective(objective)
     if callbacks is None:
         from d2l_gan.callbacks import Figure, Progress  # a silent run needs no matplotlib

@@ -4,7 +4,7 @@ import io
 import math
 import sys
 
-from d2l_gan import data, metrics
+from d2l_gan import metrics
 
 import mxnet as mx
 import numpy
@@ -114,62 +114,6 @@ def test_a_generator_that_is_not_affine_is_refused(layers):
     net_G.initialize()
     with pytest.raises(ValueError, match='(?s)`net_G` has the layer .*must be Dense without activ'):
         metrics.affine_gaussian(net_G)
-
-
-# ---- Waves -----------------------------------------------------------------------------------
-
-
-def test_true_waves_score_as_the_truth():
-    curves, truth = data.waves(20_000, seed=1)
-    scores = metrics.wave_scores(curves)
-    assert scores['rmse'] < 1e-6
-    assert scores['amplitude_mean'] == pytest.approx(truth[:, 0].mean(), abs=1e-6)
-    assert scores['amplitude_sd'] == pytest.approx(0.5 / 12**0.5, abs=0.003)
-    assert scores['phase_spread'] == pytest.approx(1, abs=0.02)
-    assert scores['phases_present'] == 12
-
-
-def test_a_collapsed_generator_of_waves_is_caught():
-    scores = metrics.wave_scores(np.tile(data.waves(1)[0], (500, 1)))
-    assert scores['rmse'] < 1e-6
-    assert scores['amplitude_sd'] < 1e-6
-    assert scores['phase_spread'] < 1e-6
-    assert scores['phases_present'] == 1
-
-
-def test_two_opposite_phases_are_two_sectors():
-    x = data.sine_points()
-    scores = metrics.wave_scores(numpy.repeat([numpy.sin(x + 1), -numpy.sin(x + 1)], 50, axis=0))
-    assert scores['phase_spread'] == pytest.approx(1)  # fooled, which is why there are sectors
-    assert scores['phases_present'] == 2
-
-
-def test_the_nearest_wave_is_the_nearest_of_many():
-    rng = numpy.random.default_rng(3)
-    samples = rng.normal(0, 0.7, (40, 16))
-    amplitude, phase = numpy.meshgrid(
-        numpy.linspace(0.5, 1, 41), numpy.linspace(0, 2 * numpy.pi, 721), indexing='ij'
-    )
-    family = amplitude.reshape(-1, 1) * numpy.sin(data.sine_points() + phase.reshape(-1, 1))
-    for sample in samples:
-        expected = numpy.sqrt(((family - sample) ** 2).mean(axis=1).min())
-        assert metrics.wave_scores([sample])['rmse'] == pytest.approx(expected, rel=0.01)
-
-
-@pytest.mark.parametrize('height', [0, 0.3, 0.5, 0.9, 1, 1.4])
-def test_a_sine_of_the_wrong_height_is_away_by_the_difference(height):
-    sine = numpy.sin(data.sine_points())
-    away = max(0.5 - height, height - 1, 0)
-    found = metrics.wave_scores(height * sine[None])['rmse']
-    assert found == pytest.approx(away * numpy.sqrt((sine**2).mean()), abs=1e-12)
-
-
-@pytest.mark.parametrize('shape', [(0, 16), (3, 15), (16,)])
-def test_samples_that_are_no_curves_are_refused(shape):
-    with pytest.raises(ValueError, match=r'`samples` has shape .*; it must be \(n, 16\)'):
-        metrics.wave_scores(numpy.zeros(shape))
-    with pytest.raises(ValueError, match='`samples` has NaN'):
-        metrics.wave_scores(numpy.full((2, 16), math.nan))
 
 
 # ---- Digits: densities and distances ---------------------------------------------------------

@@ -8,7 +8,6 @@ import types
 
 from chapters import sine
 from d2l_gan import plots
-from d2l_gan.data import sine_points
 from d2l_gan.game import COLUMNS, History
 
 import numpy
@@ -51,7 +50,7 @@ def test_the_networks_are_the_tutorials():
 
 def test_curves():
     X = sine.curves('sine', 3).asnumpy()
-    numpy.testing.assert_allclose(X, numpy.tile(numpy.sin(sine_points()), (3, 1)), atol=1e-6)
+    numpy.testing.assert_allclose(X, numpy.tile(numpy.sin(sine.sine_points()), (3, 1)), atol=1e-6)
     assert sine.curves('waves', 3).shape == (3, 16)
     with pytest.raises(ValueError, match="`data` is 'wave'; it must be 'sine' or 'waves'"):
         sine.curves('wave')
@@ -130,7 +129,7 @@ def test_writes_picture_film_and_scores(trained):
 def test_rmse_is_the_distance_to_the_sine(trained):
     result, _ = trained
     Z = np.array(numpy.random.default_rng(7).standard_normal((20000, 5)), dtype='float32')
-    off = result.net_G(Z).asnumpy() - numpy.sin(sine_points())
+    off = result.net_G(Z).asnumpy() - numpy.sin(sine.sine_points())
     assert numpy.sqrt((off**2).mean()) == pytest.approx(result.scores['rmse'], rel=0.05)
 
 
@@ -231,3 +230,75 @@ def test_score_at_10_000_steps(tmp_path):
     """The tutorial's own code was measured at 0.0225 to 0.026."""
     scores = [sine.run(seed=seed, out=tmp_path, stop='never').scores['rmse'] for seed in range(5)]
     assert numpy.median(scores) <= 0.025
+
+
+def test_sine_is_the_same_curve_in_every_row():
+    curves = sine.sine(5).asnumpy()
+    assert curves.shape == (5, 16)
+    assert curves.dtype == numpy.float32
+    assert numpy.allclose(curves, numpy.sin(numpy.linspace(0, 2 * numpy.pi, 16)), atol=1e-6)
+
+
+def test_waves_are_what_their_amplitudes_and_phases_say():
+    curves, truth = sine.waves(4000, seed=1)
+    amplitude, phase = truth.T
+    x = numpy.linspace(0, 2 * numpy.pi, 16)
+    expected = amplitude[:, None] * numpy.sin(x + phase[:, None])
+    assert numpy.allclose(curves.asnumpy(), expected, atol=1e-6)
+    assert 0.5 <= amplitude.min() < 0.51
+    assert 0.99 < amplitude.max() <= 1
+    assert abs(numpy.exp(1j * phase).mean()) < 0.05
+    assert (sine.waves(4000, seed=1)[0] == curves).all()
+
+
+def test_true_waves_score_as_the_truth():
+    curves, truth = sine.waves(20_000, seed=1)
+    scores = sine.wave_scores(curves)
+    assert scores['rmse'] < 1e-6
+    assert scores['amplitude_mean'] == pytest.approx(truth[:, 0].mean(), abs=1e-6)
+    assert scores['amplitude_sd'] == pytest.approx(0.5 / 12**0.5, abs=0.003)
+    assert scores['phase_spread'] == pytest.approx(1, abs=0.02)
+    assert scores['phases_present'] == 12
+
+
+def test_a_collapsed_generator_of_waves_is_caught():
+    scores = sine.wave_scores(np.tile(sine.waves(1)[0], (500, 1)))
+    assert scores['rmse'] < 1e-6
+    assert scores['amplitude_sd'] < 1e-6
+    assert scores['phase_spread'] < 1e-6
+    assert scores['phases_present'] == 1
+
+
+def test_two_opposite_phases_are_two_sectors():
+    x = sine.sine_points()
+    scores = sine.wave_scores(numpy.repeat([numpy.sin(x + 1), -numpy.sin(x + 1)], 50, axis=0))
+    assert scores['phase_spread'] == pytest.approx(1)  # fooled, which is why there are sectors
+    assert scores['phases_present'] == 2
+
+
+def test_the_nearest_wave_is_the_nearest_of_many():
+    rng = numpy.random.default_rng(3)
+    samples = rng.normal(0, 0.7, (40, 16))
+    amplitude, phase = numpy.meshgrid(
+        numpy.linspace(0.5, 1, 41), numpy.linspace(0, 2 * numpy.pi, 721), indexing='ij'
+    )
+    family = amplitude.reshape(-1, 1) * numpy.sin(sine.sine_points() + phase.reshape(-1, 1))
+    for sample in samples:
+        expected = numpy.sqrt(((family - sample) ** 2).mean(axis=1).min())
+        assert sine.wave_scores([sample])['rmse'] == pytest.approx(expected, rel=0.01)
+
+
+@pytest.mark.parametrize('height', [0, 0.3, 0.5, 0.9, 1, 1.4])
+def test_a_sine_of_the_wrong_height_is_away_by_the_difference(height):
+    curve = numpy.sin(sine.sine_points())
+    away = max(0.5 - height, height - 1, 0)
+    found = sine.wave_scores(height * curve[None])['rmse']
+    assert found == pytest.approx(away * numpy.sqrt((curve**2).mean()), abs=1e-12)
+
+
+@pytest.mark.parametrize('shape', [(0, 16), (3, 15), (16,)])
+def test_samples_that_are_no_curves_are_refused(shape):
+    with pytest.raises(ValueError, match=r'`samples` has shape .*; it must be \(n, 16\)'):
+        sine.wave_scores(numpy.zeros(shape))
+    with pytest.raises(ValueError, match='`samples` has NaN'):
+        sine.wave_scores(numpy.full((2, 16), numpy.nan))
