@@ -56,7 +56,8 @@ from pathlib import Path
 
 from d2l_gan import data, files, losses, metrics, plots
 from d2l_gan.callbacks import Checkpoint, Figure, Film, Progress
-from d2l_gan.game import Noise, Result, seeded
+from d2l_gan.game import Result
+from d2l_gan.noise import Noise, seeded
 from d2l_gan.speak import tell
 from d2l_gan.train import train, update_D, update_G
 

@@ -7,7 +7,7 @@ import json
 from d2l_gan import devices
 from d2l_gan.archive import CheckpointError, naming, read, write
 from d2l_gan.files import numbered, write_whole
-from d2l_gan.game import PRIORS, seeded
+from d2l_gan.noise import PRIORS, seeded
 from d2l_gan.speak import tell
 
 import numpy

@@ -9,7 +9,7 @@ import warnings
 
 from d2l_gan import check
 from d2l_gan.engines import adapter
-from d2l_gan.game import NUM_FIXED, PRIORS, Noise, seeded
+from d2l_gan.noise import NUM_FIXED, PRIORS, Noise, seeded
 
 import mxnet as mx
 import numpy
@@ -241,3 +241,31 @@ def tell_sigmoid(net_D, objective):
             'applies one itself: leave the last sigmoid out',
             stacklevel=3,
         )
+
+
+def batches(game):
+    """Yield an epoch's (X, condition), on the game's device; condition None where none is asked."""
+    for batch in game.data_iter:
+        X, condition = split(batch)
+        if len(X) == 0:
+            raise ValueError(f'`data_iter` gave an empty batch, of shape {X.shape}')
+        asked = game.fixed_condition is not None
+        yield X.as_in_ctx(game.device), condition.as_in_ctx(game.device) if asked else None
+
+
+def blame(game, error):
+    """Return what to raise for a loss that is not finite: were the examples finite?"""
+    with seeded(game.seed, game.epoch + 1):  # the same order again
+        for number, (X, _) in enumerate(batches(game), 1):
+            if number == error.step:
+                if not numpy.isfinite(X.asnumpy()).all():
+                    return ValueError(
+                        f'`data_iter` gave NaN or infinity in epoch {game.epoch + 1}, batch '
+                        f'{number}; examples must be finite'
+                    )
+                break
+    player = error.column.replace('loss_', '')
+    return FloatingPointError(
+        f'{error.column} became {error.value} in epoch {game.epoch + 1}, step {error.step}; a '
+        f'smaller `lr_{player}` than {game.rates.get(player)} may keep it finite'
+    )

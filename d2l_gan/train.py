@@ -10,9 +10,9 @@ import time
 
 from d2l_gan import check, devices, engines, losses, start
 from d2l_gan.engines import adapter
-from d2l_gan.game import Game, seeded
+from d2l_gan.game import Game
+from d2l_gan.noise import seeded
 
-import numpy
 from mxnet import autograd, init, np, npx
 
 npx.set_np()
@@ -184,39 +184,11 @@ def play_epoch(game):
     if game.noise is not None:
         game.noise.forget()
     start_time = time.perf_counter()
-    examples = game.engine.play(batches(game), game.noise or (lambda batch_size: None))
+    examples = game.engine.play(start.batches(game), game.noise or (lambda batch_size: None))
     if not examples:
         raise ValueError(f'`data_iter` gave no batch in epoch {game.epoch + 1}; it must start anew')
     try:
         columns = game.engine.read()
     except engines.NotFinite as error:
-        raise blame(game, error) from error
+        raise start.blame(game, error) from error
     return dict(columns, examples_per_sec=examples / (time.perf_counter() - start_time))
-
-
-def batches(game):
-    """Yield an epoch's (X, condition), on the game's device; condition None where none is asked."""
-    for batch in game.data_iter:
-        X, condition = start.split(batch)
-        if len(X) == 0:
-            raise ValueError(f'`data_iter` gave an empty batch, of shape {X.shape}')
-        asked = game.fixed_condition is not None
-        yield X.as_in_ctx(game.device), condition.as_in_ctx(game.device) if asked else None
-
-
-def blame(game, error):
-    """Return what to raise for a loss that is not finite: were the examples finite?"""
-    with seeded(game.seed, game.epoch + 1):  # the same order again
-        for number, (X, _) in enumerate(batches(game), 1):
-            if number == error.step:
-                if not numpy.isfinite(X.asnumpy()).all():
-                    return ValueError(
-                        f'`data_iter` gave NaN or infinity in epoch {game.epoch + 1}, batch '
-                        f'{number}; examples must be finite'
-                    )
-                break
-    player = error.column.replace('loss_', '')
-    return FloatingPointError(
-        f'{error.column} became {error.value} in epoch {game.epoch + 1}, step {error.step}; a '
-        f'smaller `lr_{player}` than {game.rates.get(player)} may keep it finite'
-    )

@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 
-from d2l_gan import data, files, mnist_files
+from d2l_gan import data, files, mnist_files, pictures
 
 import numpy
 import pytest
@@ -527,7 +527,7 @@ def test_scale_shape_and_type_are_as_asked(small, scale, low, flat):
 
 @pytest.mark.parametrize('load', [data.mnist, data.digits])
 def test_unknown_splits_and_scales_are_refused_before_any_work(small, load):
-    message = "`split` is 'dev'; it must be one of train, validation, test, all_train"
+    message = "`split` is 'dev'; it must be one of 'train', 'validation', 'test' or 'all_train'"
     with pytest.raises(ValueError, match=message):
         load('dev')
     with pytest.raises(ValueError, match="`scale` is 'z'; it must be .unit. or .symmetric."):

@@ -234,7 +234,7 @@ def test_what_objective_accepts():
 @pytest.mark.parametrize(
     'arguments, error, text',
     [
-        (('hinge!',), ValueError, "`objective` is 'hinge!'; it must be one of bce, .*'hinge'"),
+        (('hinge!',), ValueError, "`objective` is 'hinge!'; it must be one of 'bce', .*'hinge'"),
         (('qqq',), ValueError, "`objective` is 'qqq'; it must be one of .*, wasserstein$"),
         ((3,), TypeError, '`objective` is 3; it must be a name'),
         (((1, 2, 3),), TypeError, 'it must be a name'),

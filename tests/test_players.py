@@ -6,7 +6,8 @@ import pickle
 from d2l_gan import data, train
 from d2l_gan.callbacks import Checkpoint, Figure, Film, Progress
 from d2l_gan.engines import Engine, NotFinite, adapter
-from d2l_gan.game import Game, seeded
+from d2l_gan.game import Game
+from d2l_gan.noise import seeded
 
 import mxnet as mx
 import numpy

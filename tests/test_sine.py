@@ -201,7 +201,7 @@ def test_same_seed_same_scores(trained, tmp_path):
 @pytest.mark.parametrize(
     'wrong, text',
     [
-        ({'stop': 'soon'}, "`stop` is 'soon'; it must be one of half, settled, never"),
+        ({'stop': 'soon'}, "`stop` is 'soon'; it must be one of 'half', 'settled' or 'never'"),
         ({'objective': 'minmax'}, "`objective` is 'minmax'; .*did you mean 'minimax'"),
         ({'label_smoothing': 0.5}, '`label_smoothing` is 0.5'),
         ({'lr_G': 0.0}, '`lr_G` is 0.0; it must be finite and > 0'),

@@ -3,7 +3,7 @@
 import warnings
 
 from d2l_gan import train
-from d2l_gan.game import Noise
+from d2l_gan.noise import Noise
 
 import mxnet as mx
 import numpy

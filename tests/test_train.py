@@ -7,7 +7,8 @@ import threading
 
 from d2l_gan import data, losses, train
 from d2l_gan.engines.textbook import Textbook
-from d2l_gan.game import History, Noise, seeded
+from d2l_gan.game import History
+from d2l_gan.noise import Noise, seeded
 
 import mxnet as mx
 import numpy

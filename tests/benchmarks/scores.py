@@ -40,7 +40,8 @@ def textbook(seed):
     """Train with the textbook's own updates and loader; return the distance to the truth."""
     from chapters.gaussian import networks, score
     from d2l_gan import data
-    from d2l_gan.game import COLUMNS, History, seeded
+    from d2l_gan.game import COLUMNS, History
+    from d2l_gan.noise import seeded
 
     from d2l import mxnet as d2l
     from mxnet import gluon, init, np
