@@ -235,7 +235,7 @@ def test_what_objective_accepts():
     'arguments, error, text',
     [
         (('hinge!',), ValueError, "`objective` is 'hinge!'; it must be one of 'bce', .*'hinge'"),
-        (('qqq',), ValueError, "`objective` is 'qqq'; it must be one of .*, wasserstein$"),
+        (('qqq',), ValueError, "`objective` is 'qqq'; it must be one of .* or 'wasserstein'$"),
         ((3,), TypeError, '`objective` is 3; it must be a name'),
         (((1, 2, 3),), TypeError, 'it must be a name'),
         (('bce', 0.5), ValueError, r'`label_smoothing` is 0.5; it must be in \[0, 0.5\)'),
