@@ -7,7 +7,7 @@ and $1$ made by a tanh, a softer label for real digits, and a higher learning ra
 folklore of small GANs when they came up, and most of them still are.
 
 They also come with something that every project needs sooner or later: the generator is saved by
-itself, and a second program, which knows nothing of the training, draws new digits with it.
+itself, and a second program, which knows nothing of the first, draws new digits with it.
 """
 
 # %%

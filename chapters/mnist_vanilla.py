@@ -131,7 +131,7 @@ score do. (On digits kept for validation it is worth 17 nats of the last of the 
 instead of 116 with seed 0; `make scores ARGS=choices`.)
 
 Each epoch, 16 digits are drawn from the *same* noise, so that you can watch one of them grow. The
-generator is saved by itself each epoch, and a sentence appears if the training shows signs of
+generator is saved by itself each epoch, and a sentence appears if the run shows signs of
 collapse.
 """
 
@@ -168,8 +168,8 @@ r"""
 Sixteen digits look fine or they do not, and the eye forgives. So 10,000 are drawn from the saved
 generator and asked a few questions, each of which catches something that the others miss.
 
-- *Are all ten digits there, and how evenly?* A classifier that reads 99 % of the test images
-  rightly reads them.
+- *Are all ten digits there, and how evenly?* A classifier that is right about 99 % of the
+  test images reads them.
 - *Is each of them clearly some digit?* The classifier score is high, 10 at most, where the
   classifier is sure of every image while all digits are equally frequent.
 - *Do they resemble real ones in what the classifier looks at?* The Fréchet distance compares mean

@@ -6,12 +6,10 @@ import numpy
 from mxnet import autograd, cpu, gluon, init, np, npx
 from mxnet.gluon import nn
 from mxnet.util import use_np
-from tqdm import tqdm
 
-from . import archive, data, files
-from .speak import tell
+from . import archive, data, files, speak
 
-KIND = 'digit classifier, recipe 1'  # a new recipe needs a new number: kept networks are of it
+KIND = 'digit classifier, recipe 1'  # a new recipe needs a new number, or kept networks stay
 BATCH_SIZE, LR, EPOCHS = 100, 0.003, {'mnist': 5, 'digits': 40}
 
 
@@ -27,11 +25,14 @@ class Classifier:
 
     It learns from the 50,000 training images alone, in about a minute on two cores, and is kept in
     the cache with its checksum; where that file is missing or damaged, it learns anew. On 'digits'
-    it does the same with the 1,197. `accuracy` is the share of test images it reads rightly: at
-    least 0.99 for 'mnist'. It draws nothing from the global generators of MXNet and NumPy, so a
-    training that is scored on the way goes on as if it were not. It computes on the CPU.
+    it does the same with the 1,197. `accuracy` is the share of test images that it reads correctly:
+    at least 0.99 for 'mnist'. It draws nothing from the global generators of MXNet and NumPy, so a
+    run that is scored on the way goes on as if it were not. It computes on the CPU.
 
     It was taught digits only: an image of something else is read as some digit, often surely.
+
+    Args:
+        source: the digits to learn from, 'mnist' or 'digits'.
     """
 
     def __init__(self, source='mnist'):
@@ -59,13 +60,13 @@ class Classifier:
             self.accuracy = header['accuracy']
         except archive.CheckpointError as problem:
             if path.exists():
-                tell(f'{problem}: learning to read digits again')
+                speak.tell(f'{problem}: learning to read digits again')
             self.accuracy = self._learn()
             arrays = {str(number): param.data() for number, param in enumerate(self.params)}
             try:
                 archive.write(path, {'kind': KIND, 'accuracy': self.accuracy}, arrays)
             except archive.CheckpointError as problem:
-                tell(f'{problem}: the next program learns to read digits anew')
+                speak.tell(f'{problem}: the next program learns to read digits anew')
 
     def _learn(self):
         images, labels, _ = data.images(self.source, 'train', flat=False)
@@ -78,7 +79,7 @@ class Classifier:
         trainer = gluon.Trainer(self.params, 'adam', {'learning_rate': LR})
         loss = gluon.loss.SoftmaxCrossEntropyLoss()
         starts = [*range(0, len(images), BATCH_SIZE)] * EPOCHS[self.source]
-        bar = tqdm(starts, desc='learning to read digits, once', disable=None)
+        bar = speak.bar(starts, desc='learning to read digits, once')
         for step, start in enumerate(bar):
             if start == 0:
                 order = rng.permutation(len(images))
@@ -96,7 +97,11 @@ class Classifier:
         return float((found == labels.asnumpy()).mean())
 
     def read(self, images):
-        """Return probabilities (n, 10) and features (n, 64) of `images` in [0, 1], all NumPy's."""
+        """Return probabilities (n, 10) and features (n, 64), both NumPy's.
+
+        Args:
+            images: (n, ...), 784 pixels each, in [0, 1].
+        """
         images = numpy.asarray(images, 'float32').reshape(-1, 1, 28, 28)
         probabilities, features = [], []
         for start in range(0, len(images), 500):

@@ -1,4 +1,4 @@
-"""What the chapters that draw digits share: the real ones, the training, the score, sampling."""
+"""What the chapters that draw digits share: the real ones, a run, its score, sampling."""
 
 import math
 from pathlib import Path
@@ -125,9 +125,10 @@ def fit(
     )  # fmt: skip
     scores = {'data': real.source}
     if score:
+        tell(f'Scoring {NUM_SCORED:,} new digits.')
         images = _draw(out, NUM_SCORED, scale, history.seed)
         scores.update(scoring.digit_scores(images, real.source))
-        tell(scoring.in_words(scores))
+        tell(scoring.table(scores))
     for name in ('loss_D', 'loss_G', 'accuracy_D', 'examples_per_sec'):
         scores[name] = float(history[name][-1])
     scores.update(

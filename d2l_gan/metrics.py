@@ -3,7 +3,8 @@
 import numpy
 from mxnet import np
 from mxnet.gluon import nn
-from tqdm import tqdm
+
+from . import speak
 
 TILE = 2000  # rows and points whose distances are computed at once, 16 MB
 
@@ -81,7 +82,7 @@ def affine_gaussian(net_G):
 def _blocks(num, size, title):
     """Yield slices that cut `num` rows into blocks, with a bar of this title on a terminal."""
     starts = range(0, num, size)
-    for start in tqdm(starts, title, leave=False, disable=None if title else True):
+    for start in speak.bar(starts, title, leave=False) if title else starts:
         yield slice(start, start + size)
 
 

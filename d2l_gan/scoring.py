@@ -145,7 +145,7 @@ def digit_scores(images, source='mnist'):
     }  # fmt: skip
 
 
-def in_words(scores):
+def table(scores):
     """Return what `digit_scores` found as a table to close a chapter with."""
     real, num = scores['real'], scores['num_samples']
     few = [str(digit) for digit, n in enumerate(scores['digit_counts']) if n < 0.01 * num]

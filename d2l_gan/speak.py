@@ -18,6 +18,18 @@ def in_terminal():
     return False
 
 
+def bar(*args, **keywords):
+    """Return tqdm's bar; where there is no terminal it is one that nobody sees."""
+    from tqdm import tqdm
+
+    columns = 0
+    with contextlib.suppress(AttributeError, OSError, ValueError):
+        columns = os.get_terminal_size(sys.stderr.fileno()).columns
+    # A terminal that does not know its size says 0, and tqdm would draw nothing.
+    size = {'dynamic_ncols': True} if columns else {'ncols': 80, 'nrows': 24}
+    return tqdm(*args, disable=not in_terminal(), **size, **keywords)
+
+
 def tell(text):
     """Print a sentence under a notebook's cell, else on standard error, above a progress bar.
 

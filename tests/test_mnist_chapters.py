@@ -199,7 +199,7 @@ def test_scores_10000_digits_of_the_saved_generator(trained, tmp_path, monkeypat
         return {'parzen': 1.5}
 
     monkeypatch.setattr(scoring, 'digit_scores', digit_scores)
-    monkeypatch.setattr(scoring, 'in_words', lambda scores: 'in words')
+    monkeypatch.setattr(scoring, 'table', lambda scores: 'in words')
     monkeypatch.setattr(scoring, 'digits_present', lambda images, source: 10)
     result = mnist_leaky.run(**quick('leaky', score=True, num_epochs=1), out=tmp_path)
     (images, source), *others = asked

@@ -169,12 +169,12 @@ def test_memorised_is_the_share_of_copies_blurred_or_not():
 def test_scores_are_json_and_words(few, tmp_path):
     scores = scoring.digit_scores(np.array(few[:200]).reshape(-1, 28, 28, 1), 'digits')
     files.write_json(tmp_path / 'scores.json', scores)
-    text = scoring.in_words(scores)
+    text = scoring.table(scores)
     assert text.startswith('200 samples ')
     assert f'{scores["parzen"]:.2f} +- {scores["parzen_se"]:.2f}' in text
     assert 'each in at least 1 % of the samples' in text
     scores['digit_counts'] = [100, 100] + [0] * 8
-    assert 'missing: 2, 3, 4, 5, 6, 7, 8, 9' in scoring.in_words(scores)
+    assert 'missing: 2, 3, 4, 5, 6, 7, 8, 9' in scoring.table(scores)
     assert max(map(len, text.splitlines())) < 110
 
 

@@ -1,8 +1,6 @@
 """Show how far a run has come: a bar, or a line now and then, and the book's closing line."""
 
 import math
-import os
-import sys
 
 from d2l_gan import plots, speak
 from d2l_gan.speak import tell
@@ -21,12 +19,8 @@ class Progress:
     def begin(self, game):
         """Put up the bar where there is a terminal."""
         if speak.in_terminal():
-            from tqdm import tqdm
-
             form = 'epoch {n_fmt}/{total_fmt} |{bar}| {elapsed}<{remaining}{postfix}'
-            wide = os.get_terminal_size(sys.stderr.fileno()).columns > 0  # some say 0: unknown
-            size = {'dynamic_ncols': True} if wide else {'ncols': 80, 'nrows': 24}
-            self.bar = tqdm(total=game.num_epochs, initial=game.epoch, bar_format=form, **size)
+            self.bar = speak.bar(total=game.num_epochs, initial=game.epoch, bar_format=form)
 
     def __call__(self, game):
         """Show the epoch that has just ended."""
