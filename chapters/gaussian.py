@@ -203,8 +203,7 @@ losses come back.
 `train` plays the very same game: with `engine='textbook'` its numbers are those of the loop above
 (a test of this package compares them). What it adds is what you would add in time: it checks what it
 is given, draws while it trains, saves, goes on where it was interrupted, and compiles the two
-updates, which makes them some twenty times as fast. The chapter on compiling
-the game shows how.
+updates, which makes them some twenty times as fast (the chapter on compiling shows how).
 
 The left panel shows both losses, the right one 100 real points against 100 generated ones, from
 noise that is drawn once, so that the pictures of two epochs can be compared. Everything is seeded:
@@ -249,7 +248,8 @@ def run(
     history = train(
         net_D, net_G, data.Batches(X, batch_size, device=device), num_epochs, lr_D, lr_G,
         latent_dim, X[:100].asnumpy(), beta1=beta1, average=average, seed=seed, engine=engine,
-        device=device,        objective=losses.objective(objective, label_smoothing), initializer=init.Normal(init_std),
+        device=device, objective=losses.objective(objective, label_smoothing),
+        initializer=init.Normal(init_std),
         callbacks=[
             Progress(), Figure(out, show=show), Film(out if film else None), *callbacks,
             Checkpoint(out, resume),
@@ -281,7 +281,7 @@ $$W_2^2 = \|\mathbf{m}_1 - \mathbf{m}_2\|^2 + \operatorname{tr}\bigl(\Sigma_1 + 
 
 the least mean squared distance that points of the one must travel to become points of the other. We
 measure it to the truth and to the sample, the 1,000 points that $G$ was trained on; and, as a floor,
-from the sample to the truth, for who sees 1,000 points cannot know the truth better than they do.
+from the sample to the truth: nobody who has seen 1,000 points knows the truth better than they do.
 """
 
 
@@ -332,7 +332,7 @@ if __name__ == '__main__':
 r"""
 ## Closer, in the same 20 epochs
 
-How close a training comes is also a matter of luck: of the seed. Over the seeds 0 to 11, the book's own
+How close a run comes is also a matter of luck: of the seed. Over the seeds 0 to 11, the book's own
 code ends with a median of $0.104$ and, once, at $0.946$. Two keywords make the same 20 epochs both
 closer and reliable, each for a reason that you can follow.
 

@@ -14,11 +14,10 @@ Interpreters*.
 """
 
 # %%
-import json
 import time
 from pathlib import Path
 
-from d2l_gan import data, files, losses, plots
+from d2l_gan import data, files, graph, losses, plots
 from d2l_gan.callbacks import Checkpoint, Figure, Progress
 from d2l_gan.engines.symbol import Symbol
 from d2l_gan.engines.textbook import Textbook
@@ -95,7 +94,7 @@ def symbols(net_D, net_G, loss):
 
 def operators(symbol):
     """Return the names of the operators in a graph, in the order in which they run."""
-    return [node['op'] for node in json.loads(symbol.tojson())['nodes'] if node['op'] != 'null']
+    return [node.op for node in graph.read(symbol)[0] if node.op != 'null']
 
 
 # %%
@@ -269,7 +268,10 @@ def compiled(net_D, net_G, trainer_D, trainer_G, loss):
     return step
 
 
-RUNGS = ('book', 'patient', 'hybridized', 'graphs', 'one_adam', 'compiled')
+def rungs():
+    """Return the ladder, from the book's loop to the compiled game."""
+    return book, patient, hybridized, graphs, one_adam, compiled
+
 
 # %% [markdown]
 r"""
@@ -282,7 +284,7 @@ does other things as well, one measurement says little.
 
 # %%
 def prepare(rung, seed=0, rates=(0.05, 0.005), std=0.3):
-    """Return the step of a rung (a function or its name), and the networks it plays with."""
+    """Return the step of a rung, one of the functions above, and the networks it plays with."""
     mx.random.seed(seed)
     nets, trainers = networks(), []
     for net, rate in zip(nets, rates):
@@ -290,23 +292,22 @@ def prepare(rung, seed=0, rates=(0.05, 0.005), std=0.3):
         net(np.zeros((1, 2)))  # shapes become known
         parameters = list(net.collect_params().values())
         trainers.append(gluon.Trainer(parameters, 'adam', {'learning_rate': rate}))
-    rung = globals()[rung] if isinstance(rung, str) else rung
     return rung(*nets, *trainers, gluon.loss.SigmoidBCELoss()), nets
 
 
 def ladder(batch_size=8, steps=100, rounds=5, seed=0):
     """Return {rung: microseconds a step}, medians over interleaved rounds."""
-    players = {rung: prepare(rung, seed)[0] for rung in RUNGS}
+    players = {rung.__name__: prepare(rung, seed)[0] for rung in rungs()}
     X, Z = (np.random.normal(size=(batch_size, 2)) for _ in 'XZ')
-    times = {rung: [] for rung in RUNGS}
+    times = {name: [] for name in players}
     for _ in range(rounds + 1):
-        for rung, step in players.items():
+        for name, step in players.items():
             start = time.perf_counter()
             for _ in range(steps):
                 step(X, Z)
             mx.nd.waitall()
-            times[rung].append(1e6 * (time.perf_counter() - start) / steps)
-    return {rung: float(numpy.median(found[1:])) for rung, found in times.items()}  # 1: warmed up
+            times[name].append(1e6 * (time.perf_counter() - start) / steps)
+    return {name: float(numpy.median(found[1:])) for name, found in times.items()}  # 1: warmed up
 
 
 def draw(times):
@@ -341,7 +342,7 @@ play from the same start with the same batches, and compare the weights.
 def difference(steps=50, batch_size=8, seed=0):
     """Return how far the weights of `book` and `compiled` are apart, relative to their size."""
     found = []
-    for rung in ('book', 'compiled'):
+    for rung in (book, compiled):
         step, nets = prepare(rung, seed)
         X, Z = (np.random.normal(size=(steps, batch_size, 2)) for _ in 'XZ')
         for i in range(steps):

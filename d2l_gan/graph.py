@@ -63,21 +63,29 @@ def trace(net, *names):
     """
     names = names or ('Z',)
     symbol = apply(net, *(sym.var(name).as_np_ndarray() for name in names))
-    found = json.loads(symbol.tojson())
-    own = {p.name: name for name, p in net._collect_params_with_prefix().items()}
-    nodes = [
-        Node(node['op'], own.get(node['name'], node['name']) if node['op'] == 'null' else
-             node['name'], {} if node['op'] == 'null' else _parsed(node.get('attrs', {})),
-             [tuple(entry[:2]) for entry in node['inputs']])
-        for node in found['nodes']
-    ]  # fmt: skip
-    used = {node.name for node in nodes if node.op == 'null'}
     structure = net._collect_params_with_prefix()
+    own = {p.name: name for name, p in structure.items()}
+    nodes, outputs = read(symbol, own)
+    used = {node.name for node in nodes if node.op == 'null'}
     return Graph(
-        nodes, [tuple(entry[:2]) for entry in found['heads']], names,
-        {name: p for name, p in structure.items() if name in used},
+        nodes, outputs, names, {name: p for name, p in structure.items() if name in used},
         tuple(own[name] for name in symbol.list_auxiliary_states()),
     )  # fmt: skip
+
+
+def read(symbol, names=()):
+    """Return the nodes and the outputs of a symbol, as they are in a `Graph`.
+
+    Args:
+        symbol: any of MXNet's symbols, not only a network's.
+        names: {name of a parameter in the symbol: what it is to be called}.
+    """
+    names, found, nodes = dict(names), json.loads(symbol.tojson()), []
+    for node in found['nodes']:
+        known = names.get(node['name'], node['name']) if node['op'] == 'null' else node['name']
+        attrs = {} if node['op'] == 'null' else _parsed(node.get('attrs', {}))
+        nodes.append(Node(node['op'], known, attrs, [tuple(e[:2]) for e in node['inputs']]))
+    return nodes, [tuple(entry[:2]) for entry in found['heads']]
 
 
 def apply(block, *inputs):

@@ -4,16 +4,15 @@ What cannot be right is said here, by the name of the argument that is to blame,
 has moved.
 """
 
-import json
 import warnings
 
-from d2l_gan import check
+from d2l_gan import check, graph
 from d2l_gan.engines import adapter
 from d2l_gan.noise import NUM_FIXED, PRIORS, Noise, seeded
 
 import mxnet as mx
 import numpy
-from mxnet import MXNetError, gluon, np, sym
+from mxnet import MXNetError, gluon, np
 
 
 def settle():
@@ -229,13 +228,10 @@ def tell_sigmoid(net_D, objective):
     if objective.name == 'least_squares':  # its labels are 0 and 1, as a sigmoid's answers
         return
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter('ignore')
-            nodes = json.loads(net_D(sym.var('X').as_np_ndarray()).tojson())['nodes']
-    except Exception:  # a network that has no graph, for whatever reason, is looked at no further
+        last = graph.trace(net_D).operators()[-1]
+    except (graph.NoGraph, IndexError):  # what has no graph is looked at no further
         return
-    last = nodes[-1]
-    if last['op'] == '_npx_sigmoid' or last.get('attrs', {}).get('act_type') == 'sigmoid':
+    if last.op == '_npx_sigmoid' or last.attrs.get('act_type') == 'sigmoid':
         warnings.warn(
             f'`net_D` ends in a sigmoid, but `objective` {objective.name!r} takes logits and '
             'applies one itself: leave the last sigmoid out',

@@ -18,9 +18,9 @@ def weights(rung, steps=20):
     return numpy.concatenate([v.reshape(-1) for v in values])
 
 
-@pytest.mark.parametrize('rung', static_graph.RUNGS[1:])
+@pytest.mark.parametrize('rung', static_graph.rungs()[1:])
 def test_every_rung_is_the_same_game(rung):
-    ours, book = weights(rung), weights('book')
+    ours, book = weights(rung), weights(static_graph.book)
     assert numpy.linalg.norm(ours - book) < 1e-5 * numpy.linalg.norm(book)
 
 
@@ -38,7 +38,7 @@ def test_the_graphs_hold_what_is_said():
 
 def test_run_measures_trains_and_writes(tmp_path):
     result = static_graph.run(num_epochs=2, steps=20, rounds=2, out=tmp_path)
-    assert list(result.scores['microseconds']) == list(static_graph.RUNGS)
+    assert list(result.scores['microseconds']) == [rung.__name__ for rung in static_graph.rungs()]
     times = result.scores['microseconds']
     assert times['compiled'] < times['book'] / 4
     assert result.scores['difference'] < 1e-4
