@@ -39,6 +39,13 @@ book_cells = [
     "matplotlib-inline; python_version >= '3.13'",
     "pandas; python_version >= '3.13'",
 ]
+# The pip that comes with Python 3.8 and 3.9 tries for hours which of these go together; these do.
+together = (
+    'bleach>=6.1 ipykernel>=6.29 ipywidgets>=8.1 jsonschema>=4.23 jupyter-console>=6.6 '
+    'jupyter-events>=0.10 jupyter-server>=2.14 jupyterlab>=4.3 nbconvert>=7.16 notebook>=7.3 '
+    'qtconsole>=5.6 terminado>=0.18'
+)
+book_cells += [f"{need}; python_version < '3.10'" for need in together.split()]
 notebook = ['ipykernel', 'ipywidgets', 'jupyterlab', 'jupytext', 'nbclient', 'nbconvert']
 export = ["onnx>=1.14.1,<1.18; python_version < '3.13'", "onnxruntime; python_version < '3.13'"]
 xla = ["jax>=0.4.30; python_version >= '3.9'"]

@@ -4,6 +4,7 @@ import ast
 import difflib
 import importlib
 import inspect
+import os
 import re
 import sys
 from importlib.util import find_spec
@@ -105,11 +106,21 @@ def options(chapter):
             flag += '/--no-' + flag[2:]
         meaning = explained.get(arg.arg, '')
         yield click.Option(
-            [flag, arg.arg], type=kind, default=value, show_default=value is not None, help=meaning
-        )
+            [flag, arg.arg], type=kind, default=value, show_default=value is not None, help=meaning,
+            callback=possible,
+        )  # fmt: skip
     if chapter.sample is not None:
         meaning = ast.get_docstring(chapter.sample).split('\n\n')[0]
         yield click.Option(['--sample'], type=click.IntRange(1), help=meaning)
+
+
+def possible(ctx, option, value):
+    """Return a flag's value, or fail where no chapter could take it."""
+    if value == '':  # as of a variable of the shell that is not set
+        raise click.BadParameter('it is empty.')
+    if option.name == 'seed' and value is not None and not 0 <= value < 2**32:
+        raise click.BadParameter(f'{value} is not in the range 0 to {2**32 - 1}.')
+    return value
 
 
 class Chapters(click.Group):
@@ -152,6 +163,11 @@ class Chapters(click.Group):
 
 def start(name, keywords):
     """Run a chapter; what goes wrong by its own rules is one line and not a traceback."""
+    for stream in 'stdout', 'stderr':
+        if getattr(sys, stream) is None:  # closed, as in `2>&-`: what is said to it is not for us
+            setattr(sys, stream, open(os.devnull, 'w'))  # noqa: SIM115 - for as long as we run
+    if sys.stderr.isatty():
+        click.echo('Loading MXNet, then setting up ...', err=True)
     try:
         chapter, sample = importlib.import_module(f'chapters.{name}'), keywords.pop('sample', None)
         if sample is None:
@@ -162,7 +178,7 @@ def start(name, keywords):
     except KeyboardInterrupt:
         click.echo('Stopped.', err=True)
         sys.exit(130)
-    except (ValueError, RuntimeError, OSError) as error:
+    except (ValueError, RuntimeError, OSError, ImportError) as error:
         if sys.flags.dev_mode:  # python -X dev shows where it happened
             raise
         message = (str(error) or type(error).__name__).splitlines()[0]
@@ -178,7 +194,7 @@ def main(ctx):
     if ctx.invoked_subcommand is None:
         for name in names():
             click.echo(f'{name:16}{read(name)[0]}')
-        click.echo('\npython -m chapters NAME runs one; with --help it explains its flags.')
+        click.echo(f'\n{ctx.command_path} NAME runs one; with --help it explains its flags.')
 
 
 if __name__ == '__main__':

@@ -49,6 +49,8 @@ def device(spec=None):
         kind, number = match.group(1), int(match.group(2) or 0)
     if kind == 'gpu' and number >= num_gpus():
         raise RuntimeError(f'`device` is "{name}"; {_what_is_there()}')
+    if number >= 1000:  # MXNet makes room for as many, and threads for the one
+        raise ValueError(f'`device` is {str(name)!r}; its number must be below 1000')
     if kind == 'cpu':
         flush_denormals(number)
     return spec if isinstance(spec, mx.Context) else mx.Context(kind, number)

@@ -5,7 +5,9 @@ import inspect
 import os
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
+from types import SimpleNamespace
 
 import chapters
 
@@ -87,7 +89,7 @@ def toys(tmp_path, monkeypatch):
 
 def call(*arguments):
     """Return the status and everything printed."""
-    done = CliRunner().invoke(cli.main, list(map(str, arguments)))
+    done = CliRunner().invoke(cli.main, list(map(str, arguments)), prog_name='python -m chapters')
     return done.exit_code, done.output
 
 
@@ -179,12 +181,62 @@ def test_what_goes_wrong_is_one_line(toys, num_epochs, status, last):
     assert call('toy', '--num-epochs', num_epochs) == (status, last + '\n')
 
 
+@pytest.mark.parametrize('seed', ['-1', '4294967296'])
+def test_a_seed_out_of_range_is_named(toys, seed):
+    status, output = call('toy', '--seed', seed)
+    assert status == 2 and f"Invalid value for '--seed': {seed} is not in the range" in output
+
+
+def test_an_empty_value_is_refused(toys):
+    status, output = call('toy', '--out', '')
+    assert status == 2 and "Invalid value for '--out': it is empty." in output
+
+
+def test_a_closed_stream_is_no_error(toys, monkeypatch):
+    monkeypatch.setattr(sys, 'stderr', None)
+    monkeypatch.setattr(sys, 'stdout', None)
+    cli.start('toy', {'num_epochs': 1, 'callbacks': ()})
+    print('nobody reads this', file=sys.stderr)
+    sys.stdout.close()
+    sys.stderr.close()
+
+
+def test_a_terminal_is_told_at_once_what_takes_so_long(toys, monkeypatch, capsys):
+    cli.start('toy', {'num_epochs': 1})
+    assert capsys.readouterr().err == ''
+    monkeypatch.setattr(sys.stderr, 'isatty', lambda: True)
+    cli.start('toy', {'num_epochs': 1})
+    assert capsys.readouterr().err == 'Loading MXNet, then setting up ...\n'
+
+
+def test_mxnet_that_is_missing_is_one_line(toys, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, 'chapters.toy', None)
+    with pytest.raises(SystemExit):
+        cli.start('toy', {})
+    assert capsys.readouterr().err.startswith('Error: import of chapters.toy halted')
+
+
+def test_the_command_is_installed():
+    entries = [entry for entry in commands() if entry.name == 'd2l-gan']
+    assert [entry.value for entry in entries] == ['chapters.__main__:main']
+    command = Path(sys.executable).parent / 'd2l-gan'
+    done = subprocess.run([str(command)], stdout=subprocess.PIPE, cwd='/', check=True)
+    assert b'd2l-gan NAME runs one' in done.stdout
+
+
+def commands():
+    """Return the commands that the installed project brings."""
+    return metadata.distribution('d2l_gan').entry_points
+
+
 def test_an_exit_is_respected(toys):
     assert call('toy', '--num-epochs', -5) == (7, '')
 
 
 def test_the_development_mode_shows_where(toys, monkeypatch):
-    monkeypatch.setattr(cli, 'sys', type('sys', (), {'flags': type('f', (), {'dev_mode': True})}))
+    flags = SimpleNamespace(dev_mode=True)
+    fake = SimpleNamespace(flags=flags, stdout=sys.stdout, stderr=sys.stderr)
+    monkeypatch.setattr(cli, 'sys', fake)
     with pytest.raises(ValueError, match='num_epochs'):
         cli.start('toy', {'num_epochs': 0})
 

@@ -52,6 +52,12 @@ def test_refuses_what_names_no_device(spec):
     )
 
 
+@pytest.mark.parametrize('spec', ['cpu(99999999999)', 'cpu(1000)', mx.cpu(70000)])
+def test_refuses_a_number_that_no_machine_has(spec):
+    with pytest.raises(ValueError, match=r'`device` is .*; its number must be below 1000'):
+        devices.device(spec)
+
+
 @pytest.mark.parametrize('spec', ['gpu', 'gpu(0)', mx.gpu(0)])
 def test_a_cpu_build_names_the_extra(gpus, monkeypatch, spec):
     gpus(0)
