@@ -3,6 +3,7 @@
 import warnings
 
 from d2l_gan import train
+from d2l_gan.engines import adapter
 from d2l_gan.noise import Noise
 
 import mxnet as mx
@@ -210,6 +211,17 @@ def test_labels_that_no_network_asks_for_are_left_out():
     points, y = labelled()
     with_labels = play(batches=[(points[:20], y[:20])]).loss_D
     assert numpy.array_equal(with_labels, play(batches=[(points[:20],)]).loss_D)
+
+
+def test_no_layer_of_gluon_takes_its_own_parameters_for_a_condition():
+    layers = [
+        nn.Dense(2, use_bias=False), nn.Conv2D(2, 3, use_bias=False), nn.Conv2DTranspose(2, 3),
+        nn.Conv2DTranspose(2, 3, use_bias=False), nn.BatchNorm(), nn.LayerNorm(), nn.Dropout(0.1),
+        nn.Embedding(3, 2), nn.Flatten(), nn.LeakyReLU(0.2), nn.PReLU(), nn.GELU(),
+        nn.Lambda(lambda x: x), nn.HybridLambda(lambda F, x: x), nn.MaxPool2D(), nn.Identity(),
+    ]  # fmt: skip
+    assert not any(adapter.takes_condition(layer) for layer in layers)
+    assert adapter.takes_condition(Conditional(2))
 
 
 def test_one_network_alone_cannot_be_conditional():

@@ -63,7 +63,9 @@ def takes_condition(net):
     if isinstance(net, gluon.HybridBlock) and type(net).forward is gluon.HybridBlock.forward:
         method = functools.partial(net.hybrid_forward, None)  # None: the place of F
     parameters = inspect.signature(method).parameters.values()
-    names = [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
+    names = [
+        p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD and p.default is p.empty
+    ]  # one with a default is an option, or a bias that is not there
     return len([name for name in names if name not in net._reg_params]) > 1
 
 
