@@ -218,7 +218,8 @@ def test_no_layer_of_gluon_takes_its_own_parameters_for_a_condition():
         nn.Dense(2, use_bias=False), nn.Conv2D(2, 3, use_bias=False), nn.Conv2DTranspose(2, 3),
         nn.Conv2DTranspose(2, 3, use_bias=False), nn.BatchNorm(), nn.LayerNorm(), nn.Dropout(0.1),
         nn.Embedding(3, 2), nn.Flatten(), nn.LeakyReLU(0.2), nn.PReLU(), nn.GELU(),
-        nn.Lambda(lambda x: x), nn.HybridLambda(lambda F, x: x), nn.MaxPool2D(), nn.Identity(),
+        nn.Lambda(lambda x: x), nn.HybridLambda(lambda F, x: x), nn.MaxPool2D(),
+        nn.GlobalAvgPool2D(),
     ]  # fmt: skip
     assert not any(adapter.takes_condition(layer) for layer in layers)
     assert adapter.takes_condition(Conditional(2))
