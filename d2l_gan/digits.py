@@ -184,7 +184,7 @@ def sample_digits(num, chapter, scale='unit', seed=0, device=None, out=None):
     files.write_whole(out / 'samples.npz', write)
     columns = math.ceil(min(num, 100) ** 0.5)
     rows = math.ceil(min(num, 100) / columns)
-    shown = numpy.zeros((rows * columns, *SHAPE))
+    shown = numpy.full((rows * columns, *SHAPE), 0.5)  # the grey between the digits
     shown[: min(num, 100)] = images[:100]
     plots.save(plots.view_samples(shown, rows, columns), out / 'samples.png')
     tell(f'{num:,} new digits are in `{out / "samples.npz"}`, a picture in samples.png.')

@@ -6,7 +6,7 @@ from mxnet.gluon import nn
 
 from . import speak
 
-TILE = 2000  # rows and points whose distances are computed at once, 16 MB
+TILE = 1000  # rows and points whose distances are computed at once, 4 MB
 
 
 def finite(name, value):
