@@ -15,10 +15,13 @@ project = html_title = 'd2l_gan'
 author = 'the authors of d2l_gan'
 version = release = d2l_gan.__version__
 language = 'en'
-extensions = ['myst_nb', 'sphinx.ext.autodoc', 'sphinx.ext.mathjax', 'pages']
+extensions = ['myst_nb', 'sphinx.ext.autodoc', 'sphinx.ext.mathjax', 'sphinx.ext.napoleon', 'pages']
 exclude_patterns = ['*.py', 'chapters/_*', 'chapters/.*', '**/.ipynb_checkpoints']
 nitpicky = True
 nitpick_ignore_regex = [('py:.*', '(matplotlib|mxnet|numpy)[.].*')]  # not ours to link
+nitpick_ignore_regex += [('py:exc', '.*')]  # Python's own
+napoleon_numpy_docstring = False
+napoleon_use_param = napoleon_use_rtype = False  # one entry may name several arguments
 
 # Chapters are percent-format Python and run afresh each time: a cache would not see that the
 # library has changed. A cell that fails is a warning here, and warnings fail the build.

@@ -3,7 +3,6 @@
 import ast
 import functools
 import importlib
-import inspect
 import json
 import os
 import re
@@ -210,53 +209,13 @@ def chapters_first(app, env, docnames):
     docnames.sort(key=lambda name: (not name.startswith('chapters/'), name))
 
 
-# Docstrings: a little Markdown in, reStructuredText out
+# Docstrings: a little Markdown in, reStructuredText out; napoleon reads `Args:` and the like
 
 
 def markdown(app, what, name, obj, options, lines):
-    """Turn `code`, $maths$ and `name: meaning` in a docstring into reStructuredText."""
-    text = inspect.cleandoc('\n'.join(lines))
-    paragraphs = re.split(r'\n\s*\n', text)
+    """Turn `code` and $maths$ in a docstring into reStructuredText, before napoleon reads it."""
     module = '.'.join(name.split('.')[:2])
-    lines[:] = '\n\n'.join(_paragraph(p, obj, module) for p in paragraphs).splitlines() + ['']
-
-
-def _paragraph(text, obj, module):
-    entries = [] if text.startswith('- ') else _entries(text, _parameters(obj))
-    if not entries:
-        return _inline(text, module)
-    blocks = []
-    for head, body in entries:
-        body = _inline(body, module)
-        blocks.append(f'{_inline(head, module)}\n    {body}' if head else body)
-    return '\n\n'.join(blocks)
-
-
-def _parameters(obj):
-    try:
-        return set(inspect.signature(obj).parameters)
-    except (TypeError, ValueError):  # a module, or a class that C made
-        return set()
-
-
-_HEAD = re.compile(r'(?:^|(?<=[.;)] )|(?<=\.\n))((?:\w+)(?:, \w+)*): ', re.MULTILINE)
-
-
-def _entries(text, known):
-    """Return (names, meaning) pairs where a paragraph explains names one after the other."""
-    heads = []
-    for head in _HEAD.finditer(text):
-        starts_line = text[: head.start()][-1:] in ('', '\n')
-        if head.group(1) != 'Source' and (starts_line or set(head.group(1).split(', ')) <= known):
-            heads.append((head, starts_line))
-    if len(heads) < 3 and not all(starts_line for _, starts_line in heads):
-        return []  # a sentence that mentions two: it reads better as it is
-    entries = [(None, text[: heads[0][0].start()])] if heads else []
-    for (head, _), (after, _) in zip(heads, [*heads[1:], (None, None)]):
-        names_ = ', '.join(f'`{name}`' for name in head.group(1).split(', '))
-        entries.append((names_, text[head.end() : after.start() if after else None]))
-    entries = [(head, ' '.join(body.split()).rstrip(';')) for head, body in entries]
-    return [(head, body) for head, body in entries if body]
+    lines[:] = _inline('\n'.join(lines), module).splitlines()
 
 
 def _inline(text, module):
@@ -318,5 +277,5 @@ def setup(app):
     app.connect('builder-inited', clear)
     app.connect('env-get-outdated', every_page)
     app.connect('env-before-read-docs', chapters_first)
-    app.connect('autodoc-process-docstring', markdown)
+    app.connect('autodoc-process-docstring', markdown, priority=400)  # napoleon has 500
     return {'parallel_read_safe': False}  # the chapters come before what quotes them

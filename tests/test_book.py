@@ -261,13 +261,12 @@ def test_docstrings_become_rst():
         sys.path.pop(0)
     from d2l_gan import train
 
-    text = 'Do `this` to $x$.\n\nX: one, of `update_D`. Z: two | three.\nloss: *four*.\n\nA_ b.'
+    text = 'Do `this` to $x$.\n\nArgs:\n    X, lr_D: of `update_D`.\n    Z: two | *three*.\n\nA_ b.'
     lines = text.splitlines()
     pages.markdown(None, 'function', 'd2l_gan.train.train', train.update_D, None, lines)
     assert lines == [
         'Do ``this`` to :math:`x`.', '',
-        '``X``', '    one, of :py:obj:`update_D <d2l_gan.train.update_D>`.', '',
-        '``Z``', r'    two \| three.', '',
-        '``loss``', '    *four*.', '',
-        r'A\_ b.', '',
+        'Args:', '    X, lr_D: of :py:obj:`update_D <d2l_gan.train.update_D>`.',
+        r'    Z: two \| *three*.', '',
+        r'A\_ b.',
     ]  # fmt: skip
