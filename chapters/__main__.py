@@ -182,6 +182,8 @@ def start(name, keywords):
         if sys.flags.dev_mode:  # python -X dev shows where it happened
             raise
         message = (str(error) or type(error).__name__).splitlines()[0]
+        if isinstance(error, ImportError) and error.name == 'mxnet':
+            message = sys.modules['d2l_gan._environment'].missing()
         click.echo(f'Error: {message}', err=True)
         about_a_flag = isinstance(error, ValueError) and re.match(r'`(\w+)`', message)
         sys.exit(2 if about_a_flag and about_a_flag.group(1) in keywords else 1)

@@ -156,15 +156,20 @@ class _Finder:
 
 
 def need_mxnet():
-    """Raise ImportError with the command that installs MXNet, where it is missing."""
-    if 'mxnet' not in sys.modules and util.find_spec('mxnet') is None:
-        # Its requirements have no wheels for Python 3.13; ours say what it really needs there.
-        flag = '--no-deps ' if sys.version_info >= (3, 13) else ''
-        raise ImportError(
-            f'MXNet is not installed: pip install {flag}mxnet==1.9.1   '
-            '(`python -m d2l_gan` says what else is missing)',
-            name='mxnet',
-        )
+    """Raise ImportError with the command that installs MXNet, where nothing works without it."""
+    known = 'mxnet' in sys.modules or util.find_spec('mxnet')
+    if not known and util.find_spec('jax') is None:  # with JAX, `d2l_gan.xla` does
+        raise ImportError(missing(), name='mxnet')
+
+
+def missing():
+    """Return a sentence with the command that installs MXNet."""
+    # Its requirements have no wheels for Python 3.13; setup.py lists what it really needs there.
+    flag = '--no-deps ' if sys.version_info >= (3, 13) else ''
+    return (
+        f'MXNet is not installed: pip install {flag}mxnet==1.9.1   '
+        '(`python -m d2l_gan` says what else is missing)'
+    )
 
 
 def apply():

@@ -39,6 +39,17 @@ def test_the_cell_installs_all_that_setup_py_asks_for():
     assert names == listed - {'install'}
 
 
+def test_readme_lists_what_no_deps_leaves_out():
+    settings = (ROOT / 'setup.py').read_text(encoding='utf-8')
+    block = re.search(r'^requires = \[(.*?)^\]', settings, re.DOTALL | re.MULTILINE).group(1)
+    names = {
+        re.match(r'[\w-]+', entry).group() for entry in re.findall(r'["\']([a-z].*)["\']', block)
+    }
+    text = (ROOT / 'README.md').read_text(encoding='utf-8')
+    (line,) = re.findall('^pip install (click .*)$', text, re.MULTILINE)
+    assert set(line.split()) == names - {'mxnet'}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize('before', [[], ['numpy>=2', 'pandas', 'matplotlib']], ids=['bare', 'full'])
 def test_the_cell_works_in_a_fresh_environment(tmp_path, before):
