@@ -1,0 +1,193 @@
+"""The adversarial game on JAX: both updates, and the loop over a pool of batches.
+
+The arithmetic is that of `train.update_D` and `train.update_G` with Gluon's Adam, written as one
+function without side effects, which XLA compiles whole: many small operators become a few loops,
+and Python is asked once per pool of batches instead of hundreds of times per step.
+"""
+
+import functools
+from typing import Any, NamedTuple, Optional
+
+import jax
+import jax.numpy as jnp
+import numpy
+from jax import lax
+
+from .operators import single
+from .translate import move
+
+
+class Adam(NamedTuple):
+    """The constants of a player's optimizer, under Gluon's names."""
+
+    beta1: float = 0.9
+    beta2: float = 0.999
+    epsilon: float = 1e-8
+    wd: float = 0.0
+    clip_gradient: Optional[float] = None
+
+
+class Rules(NamedTuple):
+    """Describe a game; see `train.train` and `losses.Objective`.
+
+    net_D, net_G: `translate.Network`s of the inputs X, Z and, if there is one, condition.
+    loss_D, loss_G: (logits (n, 1), labels (n, 1)) -> (n,). adam_D, adam_G: `Adam`s.
+    merge: whether D may judge real and fake examples in one batch.
+    penalty: None or (weights of D, judge, real X, fake X, key) -> one number per batch.
+    """
+
+    net_D: Any
+    net_G: Any
+    loss_D: Any
+    loss_G: Any
+    adam_D: Adam = Adam()
+    adam_G: Adam = Adam()
+    first: str = 'D'
+    clip: Optional[float] = None
+    pack: int = 1
+    merge: bool = True
+    penalty: Any = None
+
+
+def adam(constants, player, gradients, rate, examples):
+    """Return a player after one update of Gluon's Adam.
+
+    The epsilon is added to the root of the uncorrected moment: both corrections are in the rate.
+    MXNet keeps the constants as float32, so that is what they are here in float64 as well.
+    """
+    beta1, beta2 = numpy.float32(constants.beta1), numpy.float32(constants.beta2)
+    rest1, rest2 = float(1 - beta1), float(1 - beta2)
+    beta1, beta2, epsilon = float(beta1), float(beta2), single(constants.epsilon)
+    after = {'weights': {}, 'mean': {}, 'variance': {}}
+    for name, weight in player['weights'].items():
+        gradient = gradients[name] * single(1 / examples) + single(constants.wd) * weight
+        if constants.clip_gradient is not None:
+            bound = single(constants.clip_gradient)
+            gradient = jnp.clip(gradient, -bound, bound)
+        mean = beta1 * player['mean'][name] + rest1 * gradient
+        variance = beta2 * player['variance'][name] + rest2 * jnp.square(gradient)
+        after['weights'][name] = weight - rate * mean / (jnp.sqrt(variance) + epsilon)
+        after['mean'][name], after['variance'][name] = mean, variance
+    return after
+
+
+class Game:
+    """Play steps of a game by its `Rules`.
+
+    The state is {'D': player, 'G': player, 'still': what no gradient moves, 'average': G's running
+    average or {}}, a player {'weights': ..., 'mean': ..., 'variance': ...}, each {name: array}.
+    """
+
+    def __init__(self, rules):
+        self.rules = rules
+
+    def step(self, state, X, Z, condition, rates, key):
+        """Return the state after both updates, and the logits (3, n): of real and fake as D saw
+        them before its update, of fake as G's update did.
+
+        rates: (D's, G's, the average's).
+        """
+        rules = self.rules
+        keys = jax.random.split(key, 5) if key is not None else [None] * 5
+        fake_X, backward, moves_G = self.generate(state, Z, condition, keys[0])
+        if rules.first == 'G':
+            state, again_Y = self.update_G(
+                state, fake_X, backward, moves_G, condition, rates[1], keys[1]
+            )
+        state, real_Y, fake_Y = self.update_D(state, X, fake_X, condition, rates[0], keys[2])
+        if rules.first == 'D':
+            if rules.net_G.random:  # drawn anew, as the book has it; else it would be the same
+                fake_X, backward, moves_G = self.generate(state, Z, condition, keys[3])
+            state, again_Y = self.update_G(
+                state, fake_X, backward, moves_G, condition, rates[1], keys[4]
+            )
+        if state['average']:
+            weights = dict(state['still'], **state['G']['weights'])
+            state['average'] = {
+                name: (1 - rates[2]) * average + rates[2] * weights[name]
+                for name, average in state['average'].items()
+            }
+        return state, jnp.stack([real_Y, fake_Y, again_Y])
+
+    def generate(self, state, Z, condition, key):
+        """Return fake_X, the function from its gradient to that of G's weights, and moves."""
+
+        def generate(weights):
+            values = dict(state['still'], **weights, Z=Z, condition=condition)
+            (X,), moves = self.rules.net_G(values, key)
+            return X, moves
+
+        return jax.vjp(generate, state['G']['weights'], has_aux=True)
+
+    def judge(self, state, weights, X, condition, key):
+        """Return D's logits (n, 1), one for each example or pack of them, and moves."""
+        if self.rules.pack > 1:
+            X = X.reshape(-1, self.rules.pack * X.shape[1], *X.shape[2:])
+        (Y,), moves = self.rules.net_D(
+            dict(state['still'], **weights, X=X, condition=condition), key
+        )
+        return Y.reshape(-1, 1), moves
+
+    def update_D(self, state, X, fake_X, condition, rate, key):
+        rules = self.rules
+        keys = jax.random.split(key, 3) if key is not None else [None] * 3
+
+        def loss(weights):
+            judge = functools.partial(self.judge, state, weights)
+            if rules.merge:
+                both = None if condition is None else jnp.concatenate([condition, condition])
+                Y, moves = judge(jnp.concatenate([X, fake_X]), both, keys[0])
+                real_Y, fake_Y = jnp.split(Y, 2)
+            else:
+                real_Y, moves = judge(X, condition, keys[0])
+                fake_Y, more = judge(fake_X, condition, keys[1])
+                moves = moves + more
+            real = rules.loss_D(real_Y, jnp.ones_like(real_Y)).sum()
+            fake = rules.loss_D(fake_Y, jnp.zeros_like(fake_Y)).sum()
+            total = (real + fake) / 2  # halved, as in the book
+            if rules.penalty is not None:
+                total = total + len(real_Y) * rules.penalty(
+                    lambda X: judge(X, condition, keys[0])[0], X, fake_X, keys[2]
+                )
+            return total, (real_Y[:, 0], fake_Y[:, 0], moves)
+
+        gradients, (real_Y, fake_Y, moves) = jax.grad(loss, has_aux=True)(state['D']['weights'])
+        player = adam(rules.adam_D, state['D'], gradients, rate, len(real_Y))
+        if rules.clip is not None:
+            bound = single(rules.clip)
+            player['weights'] = {
+                name: jnp.clip(weight, -bound, bound) for name, weight in player['weights'].items()
+            }
+        return dict(state, D=player, still=move(state['still'], moves)), real_Y, fake_Y
+
+    def update_G(self, state, fake_X, backward, moves_G, condition, rate, key):
+        rules = self.rules
+
+        def loss(fake_X):
+            # Judged afresh: the discriminator has just moved, so its old verdict is stale.
+            Y, moves = self.judge(state, state['D']['weights'], fake_X, condition, key)
+            return rules.loss_G(Y, jnp.ones_like(Y)).sum(), (Y[:, 0], moves)
+
+        gradient, (fake_Y, moves_D) = jax.grad(loss, has_aux=True)(fake_X)
+        player = adam(rules.adam_G, state['G'], backward(gradient)[0], rate, len(fake_Y))
+        return dict(state, G=player, still=move(state['still'], moves_G + moves_D)), fake_Y
+
+    def play(self, state, pool, notes, start, stop):
+        """Return the state and the notes after the steps from `start` to before `stop`.
+
+        pool: {'X': (steps, batch, ...), 'Z': likewise, 'condition': likewise or None, 'rates':
+            (steps, 3), 'key': JAX's key of the pool, or None}.
+        notes: (steps, 3, n), where the logits are noted.
+        """
+
+        def one(i, carry):
+            state, notes = carry
+            here = {
+                name: None if a is None else lax.dynamic_index_in_dim(a, i, keepdims=False)
+                for name, a in pool.items() if name != 'key'
+            }  # fmt: skip
+            key = None if pool['key'] is None else jax.random.fold_in(pool['key'], i)
+            state, logits = self.step(state, key=key, **here)
+            return state, lax.dynamic_update_index_in_dim(notes, logits, i, 0)
+
+        return lax.fori_loop(start, stop, one, (state, notes))
