@@ -71,7 +71,7 @@ class Batches:
     def __len__(self):
         return self.steps or math.ceil(self.num_examples / self.batch_size)
 
-    def _order(self):
+    def order(self):
         """Return the numbers of an epoch's rows, in the order in which they are taken."""
         rows = self.num_examples
         wanted = rows if self.steps is None else self.steps * self.batch_size
@@ -81,7 +81,7 @@ class Batches:
         return numpy.concatenate(shuffles)[:wanted]
 
     def __iter__(self):
-        return self._slices(self._order().astype('int32'))
+        return self._slices(self.order().astype('int32'))
 
     def _slices(self, order):
         width = self.array.size // self.num_examples

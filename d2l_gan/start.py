@@ -239,20 +239,30 @@ def tell_sigmoid(net_D, objective):
         )
 
 
-def batches(game):
-    """Yield an epoch's (X, condition), on the game's device; condition None where none is asked."""
-    for batch in game.data_iter:
-        X, condition = split(batch)
-        if len(X) == 0:
-            raise ValueError(f'`data_iter` gave an empty batch, of shape {X.shape}')
-        asked = game.fixed_condition is not None
-        yield X.as_in_ctx(game.device), condition.as_in_ctx(game.device) if asked else None
+class Feed:
+    """Iterate over an epoch's (X, condition), on the game's device.
+
+    The condition is None where none is asked. An engine that takes many batches at once may look at
+    `data_iter`, where they come from.
+    """
+
+    def __init__(self, game):
+        self.data_iter, self.device = game.data_iter, game.device
+        self.conditional = game.fixed_condition is not None
+
+    def __iter__(self):
+        for batch in self.data_iter:
+            X, condition = split(batch)
+            if len(X) == 0:
+                raise ValueError(f'`data_iter` gave an empty batch, of shape {X.shape}')
+            condition = condition.as_in_ctx(self.device) if self.conditional else None
+            yield X.as_in_ctx(self.device), condition
 
 
 def blame(game, error):
     """Return what to raise for a loss that is not finite: were the examples finite?"""
     with seeded(game.seed, game.epoch + 1):  # the same order again
-        for number, (X, _) in enumerate(batches(game), 1):
+        for number, (X, _) in enumerate(Feed(game), 1):
             if number == error.step:
                 if not numpy.isfinite(X.asnumpy()).all():
                     return ValueError(

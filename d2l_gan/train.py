@@ -96,7 +96,8 @@ def train(
         first: who moves first, 'D' or 'G'; with 'G', D then judges the same fakes.
         seed: an int >= 0; None draws one from MXNet's generator.
         device: see `devices.device`.
-        engine: 'textbook', 'symbol' (compiled), or 'auto', which compiles what it can.
+        engine: 'textbook', 'symbol' (compiled), 'xla' (compiled by JAX, which the extra `xla`
+            installs), or 'auto', which compiles what it can.
         callbacks: list of callables that are handed the `Game` after each epoch; they may have
             `begin(game)`, called from last to first, and `end(game)`. None stands for the
             textbook's live figure, [] for silence.
@@ -184,7 +185,7 @@ def play_epoch(game):
     if game.noise is not None:
         game.noise.forget()
     start_time = time.perf_counter()
-    examples = game.engine.play(start.batches(game), game.noise or (lambda batch_size: None))
+    examples = game.engine.play(start.Feed(game), game.noise or (lambda batch_size: None))
     if not examples:
         raise ValueError(f'`data_iter` gave no batch in epoch {game.epoch + 1}; it must start anew')
     try:

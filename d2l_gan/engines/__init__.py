@@ -32,7 +32,7 @@ import mxnet as mx
 import numpy
 
 SECONDS, MEGABYTES = 0.25, 32  # how far Python may be ahead of the device
-ENGINES = {'textbook': 'Textbook', 'symbol': 'Symbol'}
+ENGINES = {'textbook': 'Textbook', 'symbol': 'Symbol', 'xla': 'XLA'}
 
 
 class CannotPlay(Exception):
@@ -169,7 +169,7 @@ def choose(name, *game):
     """Return the engine `name` for a game, or for 'auto' the first that can play it.
 
     Args:
-        name: 'auto', 'textbook' or 'symbol'. 'auto' compiles what can be compiled.
+        name: 'auto', 'textbook', 'symbol' or 'xla'. 'auto' compiles what can be compiled.
         game: what every engine for two players is made with: net_D, net_G, trainer_D, trainer_G,
             objective, first, device, and the sample (X, Z, condition).
 
@@ -178,8 +178,8 @@ def choose(name, *game):
     """
     check.choice('engine', name, ('auto', *ENGINES))
     for candidate in ('symbol', 'textbook') if name == 'auto' else (name,):
-        module = importlib.import_module(f'd2l_gan.engines.{candidate}')
         try:
+            module = importlib.import_module(f'd2l_gan.engines.{candidate}')
             return getattr(module, ENGINES[candidate])(*game)
         except CannotPlay as error:
             reason = error

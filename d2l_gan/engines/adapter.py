@@ -8,10 +8,13 @@ tell either.
 """
 
 import contextlib
+import ctypes
 import functools
 import inspect
 
+import numpy
 from mxnet import gluon
+from mxnet.base import _LIB, check_call
 from mxnet.gluon import nn
 
 
@@ -111,3 +114,15 @@ def set_updates(trainer, count):
     trainer._optimizer.num_update = count
     for i in trainer._updaters[0].states if count else ():
         trainer._optimizer._index_update_count[i] = count
+
+
+def view(array):
+    """Return an array of MXNet's on the CPU as NumPy's, of the same memory.
+
+    It is read and written past MXNet, which must have nothing more to do with the array just then.
+    """
+    array.wait_to_read()
+    pointer, dtype = ctypes.c_void_p(), numpy.dtype(array.dtype)
+    check_call(_LIB.MXNDArrayGetData(array.handle, ctypes.byref(pointer)))
+    memory = (ctypes.c_char * (array.size * dtype.itemsize)).from_address(pointer.value)
+    return numpy.frombuffer(memory, dtype).reshape(array.shape)

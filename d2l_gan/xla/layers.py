@@ -15,6 +15,10 @@ def softrelu(x):
     return positive + jnp.log1p(jnp.exp(x - 2 * positive))
 
 
+def cross_entropy(logit, label):
+    return label * softrelu(-logit) + (1 - label) * softrelu(logit)
+
+
 ACTIVATIONS = {
     'relu': relu,
     'sigmoid': jax.nn.sigmoid,

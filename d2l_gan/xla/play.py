@@ -44,6 +44,7 @@ class Rules(NamedTuple):
     adam_G: Adam = Adam()
     first: str = 'D'
     clip: Optional[float] = None
+    boundary: float = 0.0
     pack: int = 1
     merge: bool = True
     penalty: Any = None
@@ -58,7 +59,7 @@ def adam(constants, player, gradients, rate, examples):
     beta1, beta2 = numpy.float32(constants.beta1), numpy.float32(constants.beta2)
     rest1, rest2 = float(1 - beta1), float(1 - beta2)
     beta1, beta2, epsilon = float(beta1), float(beta2), single(constants.epsilon)
-    after = {'weights': {}, 'mean': {}, 'variance': {}}
+    after = dict(player, weights={}, mean={}, variance={})
     for name, weight in player['weights'].items():
         gradient = gradients[name] * single(1 / examples) + single(constants.wd) * weight
         if constants.clip_gradient is not None:
@@ -74,8 +75,9 @@ def adam(constants, player, gradients, rate, examples):
 class Game:
     """Play steps of a game by its `Rules`.
 
-    The state is {'D': player, 'G': player, 'still': what no gradient moves, 'average': G's running
-    average or {}}, a player {'weights': ..., 'mean': ..., 'variance': ...}, each {name: array}.
+    The state is {'D': player, 'G': player, 'average': G's running average or {}}, and a player
+    {'weights': ..., 'mean': ..., 'variance': ..., 'still': what no gradient moves}, with Adam's
+    moments in the middle, each {name: array}.
     """
 
     def __init__(self, rules):
@@ -102,7 +104,7 @@ class Game:
                 state, fake_X, backward, moves_G, condition, rates[1], keys[4]
             )
         if state['average']:
-            weights = dict(state['still'], **state['G']['weights'])
+            weights = dict(state['G']['still'], **state['G']['weights'])
             state['average'] = {
                 name: (1 - rates[2]) * average + rates[2] * weights[name]
                 for name, average in state['average'].items()
@@ -113,7 +115,7 @@ class Game:
         """Return fake_X, the function from its gradient to that of G's weights, and moves."""
 
         def generate(weights):
-            values = dict(state['still'], **weights, Z=Z, condition=condition)
+            values = dict(state['G']['still'], **weights, Z=Z, condition=condition)
             (X,), moves = self.rules.net_G(values, key)
             return X, moves
 
@@ -121,12 +123,16 @@ class Game:
 
     def judge(self, state, weights, X, condition, key):
         """Return D's logits (n, 1), one for each example or pack of them, and moves."""
+        values = {'X': X, 'condition': condition}
         if self.rules.pack > 1:
-            X = X.reshape(-1, self.rules.pack * X.shape[1], *X.shape[2:])
-        (Y,), moves = self.rules.net_D(
-            dict(state['still'], **weights, X=X, condition=condition), key
-        )
+            values = {name: self.packed(a) for name, a in values.items() if a is not None}
+        (Y,), moves = self.rules.net_D(dict(state['D']['still'], **weights, **values), key)
         return Y.reshape(-1, 1), moves
+
+    def packed(self, X):
+        """Return X, (batch, channels, ...), as (packs, pack * channels, ...), without a rest."""
+        pack, channels = self.rules.pack, X.shape[1] if X.ndim > 1 else 1
+        return X[: len(X) // pack * pack].reshape(-1, pack * channels, *X.shape[2:])
 
     def update_D(self, state, X, fake_X, condition, rate, key):
         rules = self.rules
@@ -158,7 +164,8 @@ class Game:
             player['weights'] = {
                 name: jnp.clip(weight, -bound, bound) for name, weight in player['weights'].items()
             }
-        return dict(state, D=player, still=move(state['still'], moves)), real_Y, fake_Y
+        player['still'] = move(player['still'], moves)
+        return dict(state, D=player), real_Y, fake_Y
 
     def update_G(self, state, fake_X, backward, moves_G, condition, rate, key):
         rules = self.rules
@@ -170,7 +177,23 @@ class Game:
 
         gradient, (fake_Y, moves_D) = jax.grad(loss, has_aux=True)(fake_X)
         player = adam(rules.adam_G, state['G'], backward(gradient)[0], rate, len(fake_Y))
-        return dict(state, G=player, still=move(state['still'], moves_G + moves_D)), fake_Y
+        player['still'] = move(player['still'], moves_G)
+        D = dict(state['D'], still=move(state['D']['still'], moves_D))
+        return dict(state, D=D, G=player), fake_Y
+
+    def judge_notes(self, logits):
+        """Return what a history needs of a step's logits, (3, n), as sums over its examples.
+
+        They are loss_D, loss_G, D(x), D(G(z)), and the examples that D told apart, halved.
+        """
+        real_Y, fake_Y, again_Y = logits[:, :, None]
+        ones, zeros, boundary = jnp.ones_like(real_Y), jnp.zeros_like(real_Y), self.rules.boundary
+        loss_D = (self.rules.loss_D(real_Y, ones) + self.rules.loss_D(fake_Y, zeros)) / 2
+        right = (real_Y > boundary).sum() + (fake_Y <= boundary).sum()
+        return jnp.stack([
+            loss_D.sum(), self.rules.loss_G(again_Y, ones).sum(), jax.nn.sigmoid(real_Y).sum(),
+            jax.nn.sigmoid(fake_Y).sum(), right.astype(logits.dtype) / 2,
+        ])  # fmt: skip
 
     def play(self, state, pool, notes, start, stop):
         """Return the state and the notes after the steps from `start` to before `stop`.

@@ -1,0 +1,211 @@
+"""The same game on JAX: XLA compiles the loop over many steps as one program.
+
+The networks' graphs are translated operator by operator (`d2l_gan.xla`), and so are the losses.
+Noise, batches, weights and seeds come from where the other engines take them, so the game is the
+same within rounding. Between epochs everything lies in Gluon's arrays; during one it lies with JAX.
+"""
+
+import functools
+import math
+import time
+
+from d2l_gan import graph, losses
+from d2l_gan.engines import SECONDS, Adversarial, CannotPlay, NotFinite, adapter, pools
+
+import mxnet as mx
+import numpy
+from mxnet import gluon, np, optimizer
+
+try:
+    import jax
+except ImportError as error:
+    raise CannotPlay("JAX is not installed: pip install 'd2l_gan[xla]'") from error
+
+from d2l_gan.xla import layers, play, runtime, translate
+
+import jax.numpy as jnp
+
+KINDS = 'weights', 'mean', 'variance', 'still'
+
+
+class XLA(Adversarial):
+    """Play pools of steps, compiled by XLA; see `Adversarial` for the arguments.
+
+    Args:
+        sample: (X, Z, condition), arrays that show the shapes.
+    """
+
+    def __init__(self, net_D, net_G, trainer_D, trainer_G, objective, first, device, sample):
+        super().__init__(net_D, net_G, trainer_D, trainer_G, objective, first, device)
+        X, Z, condition = sample
+        self.dtype, self.jax_device = X.dtype, runtime.devices('cpu')[0]
+        for trainer in (trainer_D, trainer_G):
+            _check(trainer, device, X.dtype)
+        names = ('condition',) if condition is not None else ()
+        D, G = (_network(*named, *names) for named in ((net_D, 'X'), (net_G, 'Z')))
+        loss_D, loss_G = map(_loss, (objective.loss_D, objective.loss_G))
+        merge = not D.moving and _splits(net_D, net_G, *sample, self.pack)
+        self.rules = play.Rules(
+            D, G, loss_D, loss_G, *map(_adam, (trainer_D, trainer_G)), first, objective.clip,
+            objective.boundary, self.pack, merge,
+        )  # fmt: skip
+        self.game, self.programs, self.played = play.Game(self.rules), {}, []
+        self.ahead = 16  # steps in a call, until their time is known
+
+    def start_averages(self, decay, player='G'):
+        """Keep a running average of G's weights; see `Engine`."""
+        super().start_averages(decay, player)
+        self.programs.clear()  # they are of a state without it
+
+    def play(self, batches, noise):
+        """Play an epoch and return how many examples it had; see `Engine.play`."""
+        examples, seed = 0, None
+        if self.rules.net_D.random or self.rules.net_G.random:
+            state = numpy.random.RandomState()
+            state.set_state(numpy.random.get_state())  # asked without being moved
+            seed = state.randint(2**31)
+        mx.nd.waitall()
+        slots = self.slots()
+        views = [adapter.view(array) for array in slots.values()]
+        with runtime.precision(self.dtype), jax.default_device(self.jax_device):
+            flat = numpy.concatenate([view.ravel() for view in views])
+            for number, (X, condition) in enumerate(pools.of(batches)):
+                Z = pools.noise(noise, X.shape[1], len(X))
+                key = None if seed is None else numpy.array([number, seed], 'uint32')
+                flat = self.pool(slots, flat, X, Z, condition, key)
+                examples += X.shape[0] * X.shape[1]
+            flat, start = numpy.asarray(flat), 0
+        for view in views:
+            view[...] = flat[start : start + view.size].reshape(view.shape)
+            start += view.size
+        return examples
+
+    def slots(self):
+        """Return {place in the state: Gluon's array} of all that a step moves or needs."""
+        found = {}
+        for name, (net, trainer) in self.players.items():
+            for i, (path, p) in enumerate(adapter.named(net, trainer).items()):
+                moving = p.grad_req != 'null'
+                found[name, 'weights' if moving else 'still', path] = p.data()
+                for kind, moment in zip(('mean', 'variance'), adapter.moments(trainer, i)):
+                    found[name, kind, path] = moment
+        found.update({('average', path): a for path, a in self.averages.items()})
+        return found
+
+    def pool(self, slots, flat, X, Z, condition, key):
+        """Return the state after the steps of a pool, X and Z: (steps, batch, ...)."""
+        steps, batch = X.shape[:2]
+        room = min([k for k, b in self.programs if b == batch and k >= steps], default=steps)
+        pool = {'X': X, 'Z': Z, 'condition': condition, 'rates': self.rates(steps)}
+        pool = {name: None if a is None else pools.filled(a, room) for name, a in pool.items()}
+        pool['key'] = key
+        notes, start = numpy.zeros((room, 3, batch // self.pack), self.dtype), 0
+        if (room, batch) not in self.programs:
+            self.programs[room, batch] = self.compile(slots, flat, pool, notes)
+        pool = jax.device_put(pool, self.jax_device)
+        while start < steps:
+            began, stop = time.perf_counter(), min(steps, start + self.ahead)
+            bounds = numpy.int32(start), numpy.int32(stop)
+            flat, notes, sums = self.programs[room, batch](flat, pool, notes, *bounds)
+            sums = numpy.asarray(sums)  # waits, so that an interrupt is heard soon
+            seconds = (time.perf_counter() - began) / (stop - start)
+            self.ahead = max(1, int(min(4 * self.ahead, SECONDS / max(seconds, 1e-9))))
+            start = stop
+        self.played.append((sums[:steps], batch // self.pack))
+        self.steps += steps
+        for _, trainer in self.players.values():
+            adapter.set_updates(trainer, adapter.updates(trainer) + steps)
+        return flat
+
+    def compile(self, slots, *arguments):
+        """Return the program for arrays of these shapes, compiled now or kept from before."""
+        shapes = {place: array.shape for place, array in slots.items()}
+
+        def program(flat, pool, notes, start, stop):
+            state, notes = self.game.play(_unpacked(flat, shapes), pool, notes, start, stop)
+            flat = jnp.concatenate([_at(state, place).ravel() for place in shapes])
+            return flat, notes, jax.vmap(self.game.judge_notes)(notes)
+
+        bounds = numpy.int32(0), numpy.int32(0)
+        with runtime.keeping():
+            return jax.jit(program).lower(*arguments, *bounds).compile()
+
+    def rates(self, steps):
+        """Return Adam's corrected rates of D and G and the average's, (steps, 3)."""
+        found = []
+        for _, trainer in self.players.values():
+            o = trainer._optimizer
+            t = adapter.updates(trainer) + 1 + numpy.arange(steps)
+            found.append(o.learning_rate * numpy.sqrt(1 - o.beta2**t) / (1 - o.beta1**t))
+        steps = self.steps + 1 + numpy.arange(steps)
+        found.append(1 - numpy.minimum(self.decay or 0, (1 + steps) / (10 + steps)))
+        # MXNet's operators take their numbers as float32, whatever they compute with.
+        return numpy.stack(found, axis=1).astype('float32').astype(self.dtype)
+
+    def read(self):
+        """Return the means of an epoch; see `Adversarial`."""
+        played, self.played = self.played, []
+        sums = numpy.concatenate([sums for sums, _ in played]).astype('float64')
+        for step, column in numpy.argwhere(~numpy.isfinite(sums[:, :2])):
+            raise NotFinite(self.columns[column], step + 1, sums[step, column])
+        means = sums.sum(axis=0) / sum(len(sums) * n for sums, n in played)
+        return dict(zip(self.columns, map(float, means)))
+
+
+def _unpacked(flat, shapes):
+    state, start = {name: {kind: {} for kind in KINDS} for name in 'DG'}, 0
+    state['average'] = {}
+    for (*path, name), shape in shapes.items():
+        size = math.prod(shape)
+        _at(state, path)[name] = flat[start : start + size].reshape(shape)
+        start += size
+    return state
+
+
+def _at(state, place):
+    return functools.reduce(lambda found, key: found[key], place, state)
+
+
+def _network(net, *names):
+    try:
+        found = graph.trace(net, *names)
+        return translate.Network(found.nodes, found.outputs)
+    except ValueError as error:  # no graph, or one with operators that are not translated
+        raise CannotPlay(str(error)) from error
+
+
+def _loss(loss):
+    """Return a Gluon loss as a function of JAX, (logits (n, 1), labels (n, 1)) -> (n,)."""
+    plain = type(loss) in (gluon.loss.SigmoidBCELoss, losses.SigmoidLoss)
+    if plain and not (loss._weight or getattr(loss, '_from_sigmoid', False)):
+        # The same function as Gluon's, but its slope is also right at a logit of exactly 0.
+        label_of = 1 - getattr(loss, 'label_smoothing', 0)
+        return lambda Y, y: layers.cross_entropy(Y, y * label_of).mean(axis=1)
+    network = _network(loss, 'pred', 'label')
+    return lambda Y, y: network({'pred': Y, 'label': y})[0][0]
+
+
+def _adam(trainer):
+    o = trainer._optimizer
+    return play.Adam(o.beta1, o.beta2, o.epsilon, o.wd, o.clip_gradient)
+
+
+def _splits(net_D, net_G, X, Z, condition, pack):
+    """Say whether D gives a batch of real and fake examples what it gives each alone."""
+    more = () if condition is None else (condition,)
+    parts = [[adapter.packed(a, pack) for a in (x, *more)] for x in (X, net_G(Z, *more))]
+    alone = np.concatenate([net_D(*part) for part in parts])
+    both = net_D(*(np.concatenate(pair) for pair in zip(*parts)))
+    return bool(np.abs(both - alone).max() <= 1e-4 * np.abs(alone).max())
+
+
+def _check(trainer, device, dtype):
+    o = trainer._optimizer
+    if type(o) is not optimizer.Adam:
+        raise CannotPlay(f'the optimizer is {type(o).__name__}; it must be Adam')
+    for p in adapter.parameters(trainer):
+        if p.list_ctx() != [device] or p.data().dtype != dtype or p.grad_req == 'add':
+            rule = f'{numpy.dtype(dtype)} on {device} alone, and overwrite its gradient'
+            raise CannotPlay(f'`{p.name}` must be {rule}')
+        if p.lr_mult != 1 or (o.wd and p.wd_mult != 1):
+            raise CannotPlay(f'`{p.name}` has a learning rate or weight decay of its own')

@@ -1,0 +1,81 @@
+"""JAX itself: its threads, its precision, and the programs that it has compiled before.
+
+JAX keeps its settings per process, and the process may be somebody else's. So what is set here is
+set back as soon as it has had its effect.
+"""
+
+import contextlib
+import hashlib
+import os
+import platform
+
+from d2l_gan.files import cache_dir
+
+import jax
+from jax.experimental.compilation_cache import compilation_cache
+
+
+@contextlib.contextmanager
+def _environment(**values):
+    """Let environment variables that are not set have these values inside a `with` block."""
+    new = {name: value for name, value in values.items() if name not in os.environ}
+    os.environ.update(new)
+    try:
+        yield
+    finally:
+        for name in new:
+            del os.environ[name]
+
+
+def devices(kind):
+    """Return JAX's devices of a kind, 'cpu' or 'gpu', [] where there is none.
+
+    The first call starts JAX, if nobody has; its CPU then has as many threads as OpenMP is to have.
+    """
+    threads = os.environ.get('OMP_NUM_THREADS', '')
+    with _environment(**({'NPROC': threads} if threads.isdigit() else {})):
+        try:
+            return jax.devices(kind)
+        except RuntimeError:  # of another kind than what JAX was installed for
+            return []
+
+
+def precision(dtype):
+    """Return a context in which JAX computes with `dtype`, though that be float64."""
+    wide = str(dtype) == 'float64'
+    switch = getattr(jax, 'enable_x64', None) or jax.experimental.enable_x64
+    return switch(wide)
+
+
+def _directory():
+    """Return where this machine keeps its programs: another processor may not run them."""
+    known = [platform.machine(), platform.processor()]
+    with contextlib.suppress(OSError), open('/proc/cpuinfo') as file:
+        known += sorted({line for line in file if line.startswith(('flags', 'Features', 'model'))})
+    return cache_dir() / 'xla' / hashlib.sha256('\n'.join(known).encode()).hexdigest()[:16]
+
+
+@contextlib.contextmanager
+def keeping():
+    """Keep what is compiled inside a `with` block for the next process, and use what was kept.
+
+    A cache that somebody has set up already is used instead.
+    """
+    wanted = {
+        'jax_compilation_cache_dir': str(_directory()),
+        'jax_persistent_cache_min_compile_time_secs': 0,
+        'jax_persistent_cache_min_entry_size_bytes': -1,
+    }
+    if jax.config.jax_compilation_cache_dir:
+        yield
+        return
+    before = {name: getattr(jax.config, name) for name in wanted}
+    try:
+        for name, value in wanted.items():
+            jax.config.update(name, value)
+        compilation_cache.reset_cache()  # it looks at the settings once
+        yield
+    finally:
+        for name, value in before.items():
+            jax.config.update(name, value)
+        compilation_cache.reset_cache()
