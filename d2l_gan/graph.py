@@ -20,6 +20,8 @@ import contextlib
 import json
 from typing import NamedTuple
 
+from d2l_gan import deconvolution
+
 from mxnet import gluon, sym
 
 
@@ -62,7 +64,8 @@ def trace(net, *names):
         NoGraph: where the network cannot be called with symbols; it names the block.
     """
     names = names or ('Z',)
-    symbol = apply(net, *(sym.var(name).as_np_ndarray() for name in names))
+    with deconvolution.as_it_is():
+        symbol = apply(net, *(sym.var(name).as_np_ndarray() for name in names))
     structure = net._collect_params_with_prefix()
     own = {p.name: name for name, p in structure.items()}
     nodes, outputs = read(symbol, own)

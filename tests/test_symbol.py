@@ -40,7 +40,12 @@ def game(networks, compiled, objective='bce', first='D', shape=(2,), latent_dim=
     device = device or mx.cpu()
     mx.random.seed(1)
     net_D, net_G = networks()
-    X, Z = np.ones((batch,) + shape, ctx=device), np.ones((batch, latent_dim), ctx=device)
+    X, Z = (
+        np.ones((batch,) + shape, ctx=device),
+        np.ones(
+            (batch, *(latent_dim if isinstance(latent_dim, tuple) else (latent_dim,))), ctx=device
+        ),
+    )
     trainers = []
     for net, x, rate in ((net_D, X, rates[0]), (net_G, Z, rates[1])):
         net.initialize(init.Normal(std), ctx=device)

@@ -25,7 +25,7 @@ Which engine plays is chosen by `choose`. Callbacks know none of this: they look
 import importlib
 import time
 
-from d2l_gan import check
+from d2l_gan import check, deconvolution  # noqa: F401 - mends Gluon's layers
 from d2l_gan.engines import adapter
 
 import mxnet as mx
@@ -60,7 +60,7 @@ class Engine:
     def __init__(self, players, device):
         self.players, self.device = players, device
         self.steps, self.stretch = 0, 1
-        self.averages, self.decay = {}, None
+        self.averages, self.decay, self.still = {}, None, []
 
     def step(self, X, Z, condition=None):
         """Update every player once."""
@@ -99,6 +99,7 @@ class Engine:
     def start_averages(self, decay, player='G'):
         """Keep a running average of a player's weights from now on, in `averages`, by name."""
         self.decay = decay
+        self.still = adapter.still(self.players[player][1])
         named = adapter.named(*self.players[player])
         self.averages = {name: p.data().copy() for name, p in named.items()}
         self.pairs = [(self.averages[name], p.data()) for name, p in named.items()]
@@ -107,6 +108,10 @@ class Engine:
         """Move the averages towards the weights: fast at first, then at the rate 1 - decay."""
         if self.decay is None:
             return
+        for still in self.still:
+            # BatchNorm's backward pass moves its statistics without telling MXNet, so that reading
+            # them would not wait for it. Writing waits for all that have them in hand: add 0.
+            mx.nd._internal._plus_scalar(still, scalar=0, out=still)
         rate = 1 - min(self.decay, (1 + self.steps) / (10 + self.steps))
         for average, weight in self.pairs:
             # (1 - rate) average + rate weight in one operator and one pass: it is what gradient

@@ -39,6 +39,11 @@ def parameters(trainer):
     return list(trainer._params)
 
 
+def still(trainer):
+    """Return the arrays that the optimizer leaves alone, such as BatchNorm's statistics."""
+    return [p.data().as_nd_ndarray() for p in trainer._params if p.grad_req == 'null']
+
+
 def moments(trainer, i):
     """Return Adam's live (mean, variance) of parameter number `i`, () if it does not learn."""
     return trainer._updaters[0].states.get(i, ())

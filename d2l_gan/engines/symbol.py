@@ -65,16 +65,15 @@ class Symbol(Adversarial):
     def start_averages(self, decay, player='G'):
         """Keep a running average of a player's weights, also in one array; see `Engine`."""
         self.decay, own = decay, {'D': self.D, 'G': self.G}[player]
+        self.still = adapter.still(own.trainer)
         self.pairs = [(weight.copy(), weight) for weight in own.weights]
-        flat, *still = [average for average, _ in self.pairs]
-        self.averages, start, still = {}, 0, iter(still)
+        self.averages = {}
         for name, p in adapter.named(*self.players[player]).items():
-            if p.grad_req == 'null':
-                self.averages[name] = next(still)
-            else:
-                stop = start + p.data().size
-                view = flat.as_nd_ndarray()[start:stop].reshape(p.shape)  # NumPy's form copies
-                self.averages[name], start = view.as_np_ndarray(), stop
+            room, start = own.places[p.name]
+            average = self.pairs[room][0].as_nd_ndarray()
+            if average.shape != p.shape:  # a view: NumPy's form of this would copy
+                average = average[start : start + p.data().size].reshape(p.shape)
+            self.averages[name] = average.as_np_ndarray()
 
     def step(self, X, Z, condition=None):
         """Update both players once; see `engines` for the shapes."""
@@ -96,8 +95,9 @@ class Symbol(Adversarial):
 
     def update_D(self, batch):
         """Update the discriminator once, on the loaded examples and the generated ones."""
-        batch.judge_both.forward()
-        batch.judge_both.backward()
+        for graph in batch.judge_both:
+            graph.forward()
+            graph.backward()
         self.D.adam(batch.size)
         if self.objective.clip is not None:
             self.D.clip(self.objective.clip)
@@ -110,24 +110,32 @@ class Symbol(Adversarial):
         self.G.adam(batch.size)
 
     def symbols(self, X_shape, Z_shape):
-        """Write the game down: (fake_X, D's judgement of real and fake, its judgement of fake)."""
+        """Write the game down: (fake_X, [D's judgement of real and fake], its judgement of fake).
+
+        Where D judges them apart, the fakes come first: so does autograd, which goes backward, and
+        it is the backward pass that moves BatchNorm's running statistics. In one graph the two
+        would do so in any order.
+        """
         X, fake_X, Z = (
             sym.var(name, shape=shape).as_np_ndarray()
             for name, shape in (('X', X_shape), ('fake_X', X_shape), ('Z', Z_shape))
         )
         if self.merge:
-            both_Y = trace(self.net_D, sym.np.concatenate([X, fake_X]))
+            examples = {'both': sym.np.concatenate([X, fake_X])}
         else:
-            both_Y = sym.np.concatenate([trace(self.net_D, X), trace(self.net_D, fake_X)])
+            examples = {'fake': fake_X, 'real': X}
         return (
             sym.Group([trace(self.net_G, Z).as_nd_ndarray()]),
-            # Halved, as in the book.
-            judgement(self.objective.loss_D, both_Y, 0.5),
-            judgement(self.objective.loss_G, trace(self.net_D, fake_X), 1),
+            [  # Halved, as in the book.
+                judgement(self.objective.loss_D, trace(self.net_D, x), 0.5, f'label_{name}')
+                for name, x in examples.items()
+            ],
+            judgement(self.objective.loss_G, trace(self.net_D, fake_X), 1, 'label_real'),
         )
 
     def notes(self):
         """Return, and forget, the steps since the last call; see `Adversarial.notes`."""
+        self.wait()  # reading an array does not wait for BatchNorm to move its running statistics
         read = {batch: batch.read(self.objective) for batch in set(self.played)}
         played, self.played = self.played, []
         return [next(read[batch]) for batch in played]
@@ -159,9 +167,12 @@ def _small_dense(block, x):
     return y if block.act is None else block.act(y)
 
 
-def judgement(loss, Y, share):
-    """Return a symbol whose gradient is that of `share` times the loss, and the logits Y."""
-    label = sym.var('label', shape=Y.infer_shape()[1][0]).as_np_ndarray()
+def judgement(loss, Y, share, name):
+    """Return a symbol whose gradient is that of `share` times the loss, and the logits Y.
+
+    name: what the labels are called.
+    """
+    label = sym.var(name, shape=Y.infer_shape()[1][0]).as_np_ndarray()
     if type(loss) in (gluon.loss.SigmoidBCELoss, losses.SigmoidLoss) and not (
         loss._weight or getattr(loss, '_from_sigmoid', False)
     ):
@@ -186,15 +197,20 @@ class _Batch:
         self.generate = _Graph(generate, arrays, gradients, device)
         arrays['fake_X'] = self.generate.outputs[0]
         self.grad_fake_X = nd.zeros_like(arrays['X'])
-        arrays['label'] = nd.ones(judge_fake.infer_shape()[1][1], device, X.dtype)
+        real = arrays['label_real'] = nd.ones(judge_fake.infer_shape()[1][1], device, X.dtype)
+        fake = arrays['label_fake'] = nd.zeros_like(real)
+        arrays['label_both'] = nd.concat(real, fake, dim=0)
         self.judge_fake = _Graph(judge_fake, arrays, {'fake_X': self.grad_fake_X}, device)
-        arrays['label'] = nd.concat(arrays['label'], nd.zeros_like(arrays['label']), dim=0)
-        self.judge_both = _Graph(judge_both, arrays, game.D.gradients, device)
+        self.judge_both = [
+            _Graph(judge, arrays, game.D.gradients, device, 'add' if i else 'write')
+            for i, judge in enumerate(judge_both)
+        ]
         self.load_X, self.load_Z = (
             _Operator('_copyto', [arrays[name]], arrays[name]) for name in 'XZ'
         )
-        logits = [graph.outputs[1].reshape(-1) for graph in (self.judge_both, self.judge_fake)]
-        self.keep = _Operator('Concat', logits, logits[0], num_args=2, dim=0)
+        graphs = *self.judge_both[::-1], self.judge_fake
+        logits = [graph.outputs[1].reshape(-1) for graph in graphs]
+        self.keep = _Operator('Concat', logits, logits[0], num_args=len(logits), dim=0)
         self.rows, self.chunks, self.used = [], [], 0
 
     def note(self):
@@ -221,34 +237,53 @@ class _Batch:
 
 
 class _Player:
-    """A network's moving parameters as views of one array, likewise gradients and moments."""
+    """A network's moving parameters as views of one array, likewise gradients and moments.
+
+    oneDNN takes no views as weights of convolutions, so each of those has arrays of its own.
+    """
 
     def __init__(self, trainer, device):
-        self.trainer, self.optimizer, self.gradients = trainer, trainer._optimizer, {}
+        self.trainer, self.optimizer = trainer, trainer._optimizer
+        self.gradients, self.weights, self.places, self._adams, self._clips = {}, [], {}, [], []
         moving = {i: p for i, p in enumerate(trainer._params) if p.grad_req != 'null'}
-        states, synced = trainer._updaters[0].states, trainer._updaters[0].states_synced
-        size, dtype = sum(p.data().size for p in moving.values()), trainer._params[0].data().dtype
-        flat = [nd.zeros((size,), device, dtype) for _ in range(4)]
+        alone = [[i] for i, p in moving.items() if len(p.shape) > 2]
+        together = [i for i, p in moving.items() if len(p.shape) <= 2]
+        for room in ([together] if together else []) + alone:
+            self._move(room, device)
+        for i, p in enumerate(trainer._params):
+            if i not in moving:
+                self.places[p.name] = len(self.weights), 0
+                self.weights.append(p.data())
+        self.moving = list(moving)
+        self.arrays = {p.name: p.data().as_nd_ndarray() for p in trainer._params}
+
+    def _move(self, room, device):
+        """Let parameters, named by their numbers, share arrays for weights, gradients, moments."""
+        states, synced = self.trainer._updaters[0].states, self.trainer._updaters[0].states_synced
+        parameters = {i: self.trainer._params[i] for i in room}
+        first = parameters[room[0]].data()
+        shape = (
+            first.shape if len(room) == 1 else (sum(p.data().size for p in parameters.values()),)
+        )
+        flat = [nd.zeros(shape, device, first.dtype) for _ in range(4)]
         stop = 0
-        for i, p in moving.items():
+        for i, p in parameters.items():
             start, stop = stop, stop + p.data().size
-            views = [a[start:stop].reshape(p.shape) for a in flat]
+            views = flat if p.shape == shape else [a[start:stop].reshape(p.shape) for a in flat]
             for view, value in zip(views, (p.data(), p.grad()) + tuple(states.get(i, ()))):
                 view[:] = value.as_nd_ndarray()
             p._data, p._grad = [views[0].as_np_ndarray()], [views[1].as_np_ndarray()]
             autograd.mark_variables(p._data, p._grad, p.grad_req)
             states[i], synced[i] = tuple(views[2:]), True
             self.gradients[p.name] = views[1]
-        self.moving = list(moving)
-        self.arrays = {p.name: p.data().as_nd_ndarray() for p in trainer._params}
-        still = [p.data() for p in trainer._params if p.grad_req == 'null']
-        self.weights = [flat[0].as_np_ndarray()] + still
+            self.places[p.name] = len(self.weights), start
+        self.weights.append(flat[0].as_np_ndarray())
         o = self.optimizer
-        self._adam = _Operator(
+        self._adams.append(_Operator(
             'adam_update', flat, flat[0], lr=0, rescale_grad=1, wd=o.wd, beta1=o.beta1,
             beta2=o.beta2, epsilon=o.epsilon, clip_gradient=o.clip_gradient or -1,
-        )  # fmt: skip
-        self._clip = _Operator('clip', flat[:1], flat[0], a_min=0, a_max=0)
+        ))  # fmt: skip
+        self._clips.append(_Operator('clip', flat[:1], flat[0], a_min=0, a_max=0))
 
     def adam(self, batch_size):
         """Update the parameters as Gluon's Adam does, and its counts."""
@@ -257,22 +292,24 @@ class _Player:
         for i in self.moving:
             o._index_update_count[i] = t
         rate = o.learning_rate * math.sqrt(1 - o.beta2**t) / (1 - o.beta1**t)
-        self._adam(rate, 1 / batch_size)
+        for adam in self._adams:
+            adam(rate, 1 / batch_size)
 
     def clip(self, bound):
         """Clip every parameter to [-bound, bound]."""
-        self._clip(-bound, bound)
+        for clip in self._clips:
+            clip(-bound, bound)
 
 
 class _Graph:
     """A symbol bound to fixed arrays: a pass through it is one call."""
 
-    def __init__(self, symbol, arrays, gradients, device):
+    def __init__(self, symbol, arrays, gradients, device, grad_req='write'):
         names = symbol.list_arguments()
         gradients = {name: gradients[name] for name in names if name in gradients}
         self.executor = symbol.bind(
             device, {name: arrays[name] for name in names}, args_grad=gradients,
-            grad_req=dict.fromkeys(gradients, 'write'),
+            grad_req=dict.fromkeys(gradients, grad_req),
             aux_states={name: arrays[name] for name in symbol.list_auxiliary_states()},
         )  # fmt: skip
         self.outputs = self.executor.outputs

@@ -1,0 +1,138 @@
+"""Convolutional players, colour and grey, in float32, where MXNet itself would fail."""
+
+from d2l_gan import deconvolution, losses
+from d2l_gan.engines import adapter
+from d2l_gan.train import train, update_D, update_G
+
+import mxnet as mx
+import numpy
+import pytest
+from mxnet import autograd, gluon, nd, np, npx
+from mxnet.gluon import nn
+
+npx.set_np()
+
+
+def networks(channels=3, width=8, size=16):
+    """Return net_D and net_G in the shape of DCGAN's, small: 1 x 1 -> 4 x 4 -> ... -> size."""
+    net_D, net_G = nn.HybridSequential(), nn.HybridSequential()
+    net_G.add(nn.Conv2DTranspose(2 * width, 4, 1, 0, use_bias=False), nn.BatchNorm())
+    net_G.add(nn.Activation('relu'), nn.Conv2DTranspose(width, 4, 2, 1, use_bias=False))
+    net_G.add(nn.BatchNorm(), nn.Activation('relu'))
+    net_G.add(nn.Conv2DTranspose(channels, 4, 2, 1, activation='tanh'))
+    net_D.add(nn.Conv2D(width, 4, 2, 1, use_bias=False), nn.LeakyReLU(0.2))
+    net_D.add(nn.Conv2D(2 * width, 4, 2, 1, use_bias=False), nn.BatchNorm(), nn.LeakyReLU(0.2))
+    net_D.add(nn.Conv2D(1, size // 4, 1, 0, use_bias=False))
+    return net_D, net_G
+
+
+def pictures(channels=3, num=20, size=16):
+    return np.array(
+        numpy.random.RandomState(1).uniform(-1, 1, (num, channels, size, size)), 'float32'
+    )
+
+
+def play(engine, channels=3, width=16, objective='bce', callbacks=(), num_epochs=2, **settings):
+    X = pictures(channels)
+    nets = networks(channels, width)
+    history = train(
+        *nets, [(X[:8],), (X[8:16],), (X[16:],)], num_epochs, 2e-4, 2e-4, (10, 1, 1), X, seed=1,
+        engine=engine, objective=objective, callbacks=list(callbacks), **settings,
+    )  # fmt: skip
+    return nets, history
+
+
+@pytest.mark.parametrize('width', [8, 16])
+@pytest.mark.parametrize('channels', [1, 3])
+def test_train_at_its_defaults(channels, width):
+    histories = [play(engine, channels, width)[1] for engine in ('textbook', 'symbol')]
+    for column in ('loss_D', 'loss_G', 'mean_D_real', 'mean_D_fake'):
+        one, other = (history[column] for history in histories)
+        assert numpy.allclose(one, other, rtol=1e-4), column
+
+
+@pytest.mark.parametrize('first', ['D', 'G'])
+@pytest.mark.parametrize('objective', losses.OBJECTIVES)
+def test_each_objective_in_each_engine(objective, first):
+    found = []
+    for engine in ('textbook', 'symbol'):
+        nets, history = play(engine, 1, objective=objective, first=first, average=0.9)
+        weights = [p.data().asnumpy() for net in nets for p in net.collect_params().values()]
+        found.append((history.loss_D, history.loss_G, *history.average.values(), *weights))
+    for one, other in zip(*found):
+        assert numpy.allclose(one, other, rtol=1e-2, atol=2e-4)
+
+
+def test_the_books_own_updates_on_grey_pictures():
+    (net_D, net_G), X = networks(1, 16), pictures(1, 8)
+    Z = np.random.normal(size=(8, 10, 1, 1))
+    for net, x in ((net_D, X), (net_G, Z)):
+        net.initialize()
+        net(x)
+    trainers = [adapter.adam(net, 1e-3) for net in (net_D, net_G)]
+    loss = gluon.loss.SigmoidBCELoss()
+    for hybridize in (False, True):
+        for net in (net_D, net_G):
+            net.hybridize(hybridize)
+        assert numpy.isfinite(update_D(X, Z, net_D, net_G, loss, trainers[0]))
+        assert numpy.isfinite(update_G(Z, net_D, net_G, loss, trainers[1]))
+
+
+def passed(layer, x, dtype):
+    """Return a layer's output and the gradients of its input and its parameters."""
+    layer.cast(dtype)
+    x = x.astype(dtype)
+    x.attach_grad()
+    with autograd.record():
+        y = layer(x)
+        loss = (y**3).sum()
+    loss.backward()
+    gradients = [p.grad() for p in layer.collect_params().values()]
+    return [a.asnumpy().astype('float64') for a in (y, x.grad, *gradients)]
+
+
+@pytest.mark.parametrize('hybridized', [False, True])
+@pytest.mark.parametrize('bias', [False, True])
+@pytest.mark.parametrize(
+    'kind, size, groups, channels',
+    [(nn.Conv2DTranspose, (7, 7), 1, 16), (nn.Conv2DTranspose, (4, 5), 2, 32),
+     (nn.Conv2DTranspose, (4, 4), 1, 24), (nn.Conv1DTranspose, (9,), 1, 64)],
+)  # fmt: skip
+def test_one_channel_in_float32_is_float64(kind, size, groups, channels, bias, hybridized):
+    mx.random.seed(1)
+    layer = kind(groups, 4, 2, 1, groups=groups, use_bias=bias, activation='tanh')
+    layer.initialize(mx.init.Normal(0.1))
+    if hybridized:
+        layer.hybridize()
+    x = np.random.normal(size=(3, channels, *size))
+    layer(x)
+    single = passed(layer, x, 'float32')
+    with deconvolution.as_it_is():  # oneDNN is not used in float64
+        layer.hybridize(False)
+        double = passed(layer, x, 'float64')
+    for a, b in zip(single, double):
+        assert abs(a - b).max() < 1e-5 * abs(b).max()
+
+
+def test_one_channel_in_three_dimensions():
+    """Checked against finite differences, since MXNet has no such operator in float64."""
+    weight, x = nd.random.normal(shape=(16, 1, 2, 2, 2)), nd.random.normal(shape=(2, 16, 3, 3, 3))
+    there = {'kernel': (2, 2, 2), 'stride': (2, 2, 2)}
+    x.attach_grad()
+    with autograd.record():
+        y = deconvolution.around(nd, x, weight, **there)
+    y.backward()
+    step = nd.zeros_like(x)
+    step[1, 5, 2, 1, 0] = 1
+    moved = deconvolution.around(nd, x + step, weight, **there)  # linear: any step will do
+    difference = (moved - y).sum().asscalar()
+    assert abs(difference - (x.grad * step).sum().asscalar()) < 1e-3
+
+
+def test_which_fail_is_still_so():
+    """Should this fail, MXNet or oneDNN has changed, and `deconvolution` may go."""
+    layer = nn.Conv2DTranspose(1, 4, 2, 1, use_bias=False)
+    layer.initialize()
+    x = np.random.normal(size=(2, 16, 4, 4))
+    with deconvolution.as_it_is(), pytest.raises(mx.MXNetError, match='reorder'):
+        passed(layer, x, 'float32')
