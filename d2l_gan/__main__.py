@@ -58,9 +58,9 @@ CONTAINER = 'docker run --platform linux/amd64 -it -v "$PWD":/gan -w /gan python
 
 def gather():
     """Return the facts about this machine that the checks judge, a trial of MXNet among them."""
-    if sys.stderr and sys.stderr.isatty():
-        print('Trying MXNet, a chapter and the code of the textbook ...', file=sys.stderr)
-    done = subprocess.run([sys.executable, '-c', TRIAL], capture_output=True, text=True)
+    done = watched(subprocess.Popen(
+        [sys.executable, '-c', TRIAL], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ))  # fmt: skip
     trial, error = {}, None
     try:
         trial = json.loads(done.stdout.splitlines()[-1])
@@ -80,6 +80,23 @@ def gather():
         trial=trial,
         error=error,
     )
+
+
+def watched(process):
+    """Wait for a process, with a sign of life in a terminal, and return what it has written."""
+    terminal = sys.stderr and sys.stderr.isatty()
+    if terminal:
+        print('Trying MXNet, a chapter and the code of the textbook ', end='', file=sys.stderr)
+    while True:
+        try:
+            stdout, stderr = process.communicate(timeout=1)
+            break
+        except subprocess.TimeoutExpired:
+            if terminal:
+                print('.', end='', file=sys.stderr, flush=True)
+    if terminal:
+        print(file=sys.stderr)
+    return SimpleNamespace(stdout=stdout, stderr=stderr, returncode=process.returncode)
 
 
 def loads(library):

@@ -218,6 +218,14 @@ def test_a_trial_that_fails_is_told_in_one_line(monkeypatch, code, error):
     assert facts.trial == {} and facts.error == error
 
 
+def test_a_terminal_sees_that_the_trial_goes_on(monkeypatch, capsys):
+    monkeypatch.setattr(doctor, 'TRIAL', 'import time; time.sleep(3.5); print("{}")')
+    monkeypatch.setattr(sys.stderr, 'isatty', lambda: True)
+    doctor.gather()
+    said = capsys.readouterr().err
+    assert said.startswith('Trying MXNet') and said.count('.') >= 2 and said.endswith('\n')
+
+
 def test_status_is_1_where_mxnet_is_missing(tmp_path):
     (tmp_path / 'mxnet.py').write_text('raise ImportError("no such library")')
     environment = {**os.environ, 'PYTHONPATH': os.pathsep.join([str(tmp_path), str(ROOT)])}
