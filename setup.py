@@ -78,7 +78,7 @@ setup(
         'export': export,
         'xla': xla,
         'test': [*book_cells, *test, *export, *xla],
-        'book': ['furo', 'jupytext', 'myst-nb', 'sphinx', 'sphinx-mathjax-offline'],
+        'book': ['furo', 'jupytext', 'myst-nb', 'sphinx', 'sphinx-mathjax-offline', *xla],
     },
     entry_points={'console_scripts': ['d2l-gan = chapters.__main__:main']},
 )

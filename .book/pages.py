@@ -228,6 +228,8 @@ def _inline(text, module):
             parts[i] = f':py:obj:`{part[1:-1]} <{target}>`' if target else f'``{part[1:-1]}``'
         elif not part.startswith('*'):
             parts[i] = re.sub(r'([|*\\]|_\b)', r'\\\1', part)
+            if i and re.match(r'\w', part):  # `Adam`s
+                parts[i] = '\\ ' + parts[i]
     return ''.join(parts)
 
 

@@ -261,12 +261,13 @@ def test_docstrings_become_rst():
         sys.path.pop(0)
     from d2l_gan import train
 
-    text = 'Do `this` to $x$.\n\nArgs:\n    X, lr_D: of `update_D`.\n    Z: two | *three*.\n\nA_ b.'
+    text = 'Do `this` to $x$.\n\n'
+    text += 'Args:\n    X, lr_D: of `update_D`.\n    Z: two | *three*.\n\nA_ b, `c`s.'
     lines = text.splitlines()
     pages.markdown(None, 'function', 'd2l_gan.train.train', train.update_D, None, lines)
     assert lines == [
         'Do ``this`` to :math:`x`.', '',
         'Args:', '    X, lr_D: of :py:obj:`update_D <d2l_gan.train.update_D>`.',
         r'    Z: two \| *three*.', '',
-        r'A\_ b.',
+        r'A\_ b, ``c``\ s.',
     ]  # fmt: skip
