@@ -157,9 +157,12 @@ made the pixel, which hands on $p (1 - p)$ of it.
 def follow(net_D, net_G, Z):
     """Return the slope of G's loss at the logits, what passes the pixels' sigmoids, and variety.
 
-    Z: noise, (n, latent_dim). Slope: 1 at most. What passes: the share of the gradient, summed over
-    pixels, that is left behind them, 0.25 at most. Variety: the samples' variance, summed over the
-    pixels, divided by 52.8, that of MNIST's digits.
+    The slope is 1 at most. What passes is the share of the gradient, summed over pixels, that is
+    left behind them, 0.25 at most. Variety is the samples' variance, summed over the pixels,
+    divided by 52.8, that of MNIST's digits.
+
+    Args:
+        Z: noise, (n, latent_dim).
     """
     X = net_G(Z)
     X.attach_grad()

@@ -53,7 +53,9 @@ def _trace(net):
 def save_generator(path, net_G, latent_dim, prior='normal'):
     """Write `net_G`, alone but with all that drawing samples needs, to `path`.
 
-    net_G: a Sequential of Gluon's layers or a HybridBlock; prior: as for `train.train`.
+    Args:
+        net_G: a Sequential of Gluon's layers or a HybridBlock.
+        prior: as for `train.train`.
     """
     nodes, arrays = _trace(net_G)
     header = {

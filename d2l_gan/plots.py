@@ -43,7 +43,8 @@ def save(fig, path, dpi=150):
 def film(pictures, path, milliseconds=150):
     """Write a GIF without end; its last picture stands for 2 s.
 
-    pictures: PNG files or uint8 arrays (height, width), of one size; ValueError if there is none.
+    Args:
+        pictures: PNG files or uint8 arrays (height, width), of one size, at least one.
     """
     from PIL import Image
 

@@ -12,7 +12,7 @@ SECTIONS = ('Args', 'Returns', 'Raises', 'Yields', 'Attributes', 'Source')
 
 
 def documented(path):
-    """Yield (definition, docstring, names of its arguments) for each function and class."""
+    """Yield (definition, docstring, its arguments or None for any) for functions and classes."""
     for node in ast.walk(ast.parse(path.read_text(encoding='utf-8'))):
         if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and ast.get_docstring(node):
             made = [node] if isinstance(node, ast.FunctionDef) else node.body
@@ -20,6 +20,9 @@ def documented(path):
             for part in made:
                 if isinstance(part, ast.FunctionDef) and (part is node or part.name == '__init__'):
                     args = part.args
+                    if args.kwarg:  # it takes any
+                        names = None
+                        break
                     every = [*args.args, *args.kwonlyargs, args.vararg, args.kwarg]
                     names |= {arg.arg for arg in [*getattr(args, 'posonlyargs', []), *every] if arg}
                 elif isinstance(part, ast.AnnAssign):  # the fields of a NamedTuple
@@ -36,6 +39,8 @@ def faults(path):
                 yield f'{where}: {line!r} is explained outside of Args'
         section = re.search(r'^Args:\n((?:[ \t]+.*\n?|\n)*)', text + '\n', re.MULTILINE)
         heads = re.findall(r'^ {4}([\w*, ]+?):', section.group(1), re.MULTILINE) if section else []
+        if names is None:
+            continue
         unknown = {name.strip(' *') for head in heads for name in head.split(',')} - names
         if unknown and not any(isinstance(base, ast.Name) for base in getattr(node, 'bases', ())):
             yield f'{where}: Args has {", ".join(sorted(unknown))}, which it does not take'

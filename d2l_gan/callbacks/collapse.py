@@ -10,9 +10,9 @@ PATIENCE, SURE, ALIKE = 5, 0.99, 0.2
 class Collapse:
     """Notice the signs of a collapse, and tell each in a sentence once it has lasted for 5 epochs.
 
-    accuracy: D is right about more than 99 % of real and generated examples. variety: the samples
-    hardly differ, their variance is below a fifth of that of real examples. The first fifth of the
-    epochs does not count: there, every run looks like that.
+    The sign "accuracy": D is right about more than 99 % of real and generated examples. "variety":
+    the samples hardly differ, their variance is below a fifth of that of real examples. The first
+    fifth of the epochs does not count: there, every run looks like that.
 
     `told` is what was said, {sign: sentence}.
 

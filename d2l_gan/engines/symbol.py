@@ -170,7 +170,8 @@ def _small_dense(block, x):
 def judgement(loss, Y, share, name):
     """Return a symbol whose gradient is that of `share` times the loss, and the logits Y.
 
-    name: what the labels are called.
+    Args:
+        name: what the labels are called.
     """
     label = sym.var(name, shape=Y.infer_shape()[1][0]).as_np_ndarray()
     if type(loss) in (gluon.loss.SigmoidBCELoss, losses.SigmoidLoss) and not (

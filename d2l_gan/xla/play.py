@@ -30,10 +30,12 @@ class Adam(NamedTuple):
 class Rules(NamedTuple):
     """Describe a game; see `train.train` and `losses.Objective`.
 
-    net_D, net_G: `translate.Network`s of the inputs X, Z and, if there is one, condition.
-    loss_D, loss_G: (logits (n, 1), labels (n, 1)) -> (n,). adam_D, adam_G: `Adam`s.
-    merge: whether D may judge real and fake examples in one batch.
-    penalty: None or (weights of D, judge, real X, fake X, key) -> one number per batch.
+    Args:
+        net_D, net_G: `translate.Network`s of the inputs X, Z and, if there is one, condition.
+        loss_D, loss_G: (logits (n, 1), labels (n, 1)) -> (n,).
+        adam_D, adam_G: `Adam`s.
+        merge: whether D may judge real and fake examples in one batch.
+        penalty: None or (weights of D, judge, real X, fake X, key) -> one number per batch.
     """
 
     net_D: Any
@@ -87,7 +89,8 @@ class Game:
         """Return the state after both updates, and the logits (3, n): of real and fake as D saw
         them before its update, of fake as G's update did.
 
-        rates: (D's, G's, the average's).
+        Args:
+            rates: (D's, G's, the average's).
         """
         rules = self.rules
         keys = jax.random.split(key, 5) if key is not None else [None] * 5
@@ -198,9 +201,10 @@ class Game:
     def play(self, state, pool, notes, start, stop):
         """Return the state and the notes after the steps from `start` to before `stop`.
 
-        pool: {'X': (steps, batch, ...), 'Z': likewise, 'condition': likewise or None, 'rates':
-            (steps, 3), 'key': JAX's key of the pool, or None}.
-        notes: (steps, 3, n), where the logits are noted.
+        Args:
+            pool: {'X': (steps, batch, ...), 'Z': likewise, 'condition': likewise or None, 'rates':
+                (steps, 3), 'key': JAX's key of the pool, or None}.
+            notes: (steps, 3, n), where the logits are noted.
         """
 
         def one(i, carry):

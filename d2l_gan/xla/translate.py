@@ -66,7 +66,8 @@ class Network:
 def move(values, moves):
     """Return `values` with running statistics moved, as the backward pass of MXNet moves them.
 
-    moves: of one or more passes, in the order in which they went forward; back is the other way.
+    Args:
+        moves: of one or more passes, in the order in which they went forward; back is the other way.
     """
     values = dict(values)
     for name, momentum, target in reversed(moves):
