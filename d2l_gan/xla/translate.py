@@ -67,7 +67,7 @@ def move(values, moves):
     """Return `values` with running statistics moved, as the backward pass of MXNet moves them.
 
     Args:
-        moves: of one or more passes, in the order in which they went forward; back is the other way.
+        moves: of one or more passes, in the order in which they went forward.
     """
     values = dict(values)
     for name, momentum, target in reversed(moves):
