@@ -11,19 +11,16 @@ arithmetic is that of `train.update_D` and `train.update_G`, with less of it:
 - D's logits are noted on the device, and read, with the losses they stand for, once an epoch.
 """
 
-import ctypes
 import math
-import os
 
-from d2l_gan import losses
+from d2l_gan import graph, losses
 from d2l_gan.engines import Adversarial, CannotPlay, adapter
+from d2l_gan.engines.operators import Bound, Operator
 
 import numpy
 from mxnet import autograd, gluon, nd, np, optimizer, sym
-from mxnet.base import _LIB, check_call
 from mxnet.gluon import nn
 
-os.environ.setdefault('MXNET_SUBGRAPH_VERBOSE', '0')  # else each graph writes a line to stderr
 SMALL = 4096  # multiply-adds of a layer; below, oneDNN takes longer to set up than to multiply
 CHUNK = 256  # steps for which the notes get room at a time
 
@@ -39,27 +36,25 @@ class Symbol(Adversarial):
 
     def __init__(self, net_D, net_G, trainer_D, trainer_G, objective, first, device, sample):
         super().__init__(net_D, net_G, trainer_D, trainer_G, objective, first, device)
-        X, Z, condition = sample
-        if condition is not None or self.pack > 1:
-            raise CannotPlay('conditions and packs are not compiled')
         self.batches, self.played = {}, []
         for trainer in (trainer_D, trainer_G):
-            _check(trainer, device, X.dtype)
+            _check(trainer, device, sample[0].dtype)
         for loss in (objective.loss_D, objective.loss_G):
-            if not isinstance(loss, gluon.HybridBlock) or not _splits(
-                lambda Y, loss=loss: loss(Y, np.ones_like(Y)),
-                *np.linspace(-3, 2, 6).reshape(2, 3, 1),
-            ):
+            if not isinstance(loss, gluon.HybridBlock) or not judges_each(loss):
                 raise CannotPlay(f'{type(loss).__name__} does not judge each example by itself')
-        X, Z = X.as_in_ctx(device), Z.as_in_ctx(device)
-        norm_D, norm_G = (
-            trace(net, sym.var('X', shape=x.shape).as_np_ndarray()).list_auxiliary_states()
-            for net, x in ((net_D, X), (net_G, Z))
+        X, Z, condition = (a if a is None else a.as_in_ctx(device) for a in sample)
+        given = [condition] if condition is not None else []
+        shapes = X.shape, Z.shape, *(a.shape for a in given)
+        generate, _, judge_fake = self.symbols(*shapes, merge=False)  # fails before anything moves
+        packed = [adapter.packed(a, self.pack) for a in (X, net_G(Z, *given), *given)]
+        self.merge = not judge_fake.list_auxiliary_states() and _splits(
+            net_D, [packed[0], *packed[2:]], packed[1:]
         )
-        self.merge = not norm_D and _splits(net_D, X, net_G(Z))
-        with autograd.train_mode():  # is one forward pass of G as good as the textbook's two?
-            self.repeat = bool(norm_G) or not np.array_equal(net_G(Z), net_G(Z))
-        self.symbols(X.shape, Z.shape)  # fails, if it does, before anything has moved
+        # Is one forward pass of G as good as the textbook's two? Not if it draws numbers, nor if it
+        # moves the statistics of BatchNorm, which on a CPU the backward pass does.
+        self.repeat = device.device_type != 'cpu' and bool(generate.list_auxiliary_states())
+        with autograd.train_mode():
+            self.repeat |= not np.array_equal(net_G(Z, *given), net_G(Z, *given))
         self.D, self.G = _Player(trainer_D, device), _Player(trainer_G, device)
 
     def start_averages(self, decay, player='G'):
@@ -77,11 +72,13 @@ class Symbol(Adversarial):
 
     def step(self, X, Z, condition=None):
         """Update both players once; see `engines` for the shapes."""
+        if len(X) < self.pack:
+            return
         batch = self.batches.get(len(X))
         if batch is None:
-            batch = self.batches[len(X)] = _Batch(self, X, Z)
-        batch.load_X(of=X)
-        batch.load_Z(of=Z)
+            batch = self.batches[len(X)] = _Batch(self, X, Z, condition)
+        for load, value in zip(batch.load, (X, Z, condition)):
+            load(of=value)
         batch.generate.forward()
         if self.first == 'G':
             self.update_G(batch)
@@ -95,9 +92,9 @@ class Symbol(Adversarial):
 
     def update_D(self, batch):
         """Update the discriminator once, on the loaded examples and the generated ones."""
-        for graph in batch.judge_both:
-            graph.forward()
-            graph.backward()
+        for judge in batch.judge_both:
+            judge.forward()
+            judge.backward()
         self.D.adam(batch.size)
         if self.objective.clip is not None:
             self.D.clip(self.objective.clip)
@@ -109,7 +106,7 @@ class Symbol(Adversarial):
         batch.generate.backward(batch.grad_fake_X)
         self.G.adam(batch.size)
 
-    def symbols(self, X_shape, Z_shape):
+    def symbols(self, X_shape, Z_shape, condition_shape=None, merge=True):
         """Write the game down: (fake_X, [D's judgement of real and fake], its judgement of fake).
 
         Where D judges them apart, the fakes come first: so does autograd, which goes backward, and
@@ -120,17 +117,21 @@ class Symbol(Adversarial):
             sym.var(name, shape=shape).as_np_ndarray()
             for name, shape in (('X', X_shape), ('fake_X', X_shape), ('Z', Z_shape))
         )
-        if self.merge:
-            examples = {'both': sym.np.concatenate([X, fake_X])}
-        else:
-            examples = {'fake': fake_X, 'real': X}
+        given = []
+        if condition_shape is not None:
+            given = [sym.var('condition', shape=condition_shape).as_np_ndarray()]
+        packed_given = [pack(a, condition_shape, self.pack) for a in given]
+        real, fake = ([pack(x, X_shape, self.pack), *packed_given] for x in (X, fake_X))
+        inputs = {'fake': fake, 'real': real}
+        if merge:
+            inputs = {'both': [sym.np.concatenate(pair) for pair in zip(real, fake)]}
         return (
-            sym.Group([trace(self.net_G, Z).as_nd_ndarray()]),
+            sym.Group([trace(self.net_G, Z, *given).as_nd_ndarray()]),
             [  # Halved, as in the book.
-                judgement(self.objective.loss_D, trace(self.net_D, x), 0.5, f'label_{name}')
-                for name, x in examples.items()
+                judgement(self.objective.loss_D, trace(self.net_D, *x), 0.5, f'label_{name}')
+                for name, x in inputs.items()
             ],
-            judgement(self.objective.loss_G, trace(self.net_D, fake_X), 1, 'label_real'),
+            judgement(self.objective.loss_G, trace(self.net_D, *fake), 1, 'label_real'),
         )
 
     def notes(self):
@@ -141,26 +142,37 @@ class Symbol(Adversarial):
         return [next(read[batch]) for batch in played]
 
 
-def trace(block, x):
-    """Return block(x) as a symbol, x being one; raise CannotPlay where that cannot be."""
-    if type(block) in (nn.Sequential, nn.HybridSequential):
+def trace(block, *inputs):
+    """Return block(*inputs) as a symbol, they being some; raise CannotPlay where that cannot be."""
+    if type(block) in (nn.Sequential, nn.HybridSequential) and len(inputs) == 1:
         for child in block._children.values():
-            x = trace(child, x)
-        return x
+            inputs = [trace(child, *inputs)]
+        return inputs[0]
     if not isinstance(block, gluon.HybridBlock):
         raise CannotPlay(f'{type(block).__name__} is not a HybridBlock')
     try:
         if type(block) is nn.Dense:
-            shape = x.infer_shape()[1][0]
+            shape = inputs[0].infer_shape()[1][0]
             if len(shape) == 2 and shape[0] * block.weight.shape[0] * block.weight.shape[1] < SMALL:
-                return _small_dense(block, x)
-        return block(x)
-    except Exception as error:  # whatever a block written for arrays alone may raise
-        raise CannotPlay(f'{type(block).__name__} takes no symbol: {error}') from error
+                return _small_dense(block, *inputs)
+        return graph.apply(block, *inputs)
+    except graph.NoGraph as error:
+        raise CannotPlay(str(error)) from error
+
+
+def pack(x, shape, number):
+    """Return what `adapter.packed` returns, for a symbol of this shape."""
+    if number == 1:
+        return x
+    packs, channels = shape[0] // number, shape[1] if len(shape) > 1 else 1
+    whole = sym.slice_axis(x.as_nd_ndarray(), axis=0, begin=0, end=packs * number)
+    return sym.reshape(whole, (packs, number * channels, *shape[2:])).as_np_ndarray()
 
 
 def _small_dense(block, x):
-    y = sym.dot(x.as_nd_ndarray(), block.weight.var().as_nd_ndarray(), transpose_b=True)
+    weight = block.weight.var()
+    weight._set_attr(__shape__=str(block.weight.shape))  # unknown when Gluon first asked for it
+    y = sym.dot(x.as_nd_ndarray(), weight.as_nd_ndarray(), transpose_b=True)
     if block.bias is not None:
         y = sym.broadcast_add(y, block.bias.var().as_nd_ndarray())
     y = y.as_np_ndarray()
@@ -173,45 +185,57 @@ def judgement(loss, Y, share, name):
     Args:
         name: what the labels are called.
     """
-    label = sym.var(name, shape=Y.infer_shape()[1][0]).as_np_ndarray()
+    shape = Y.infer_shape()[1][0]
     if type(loss) in (gluon.loss.SigmoidBCELoss, losses.SigmoidLoss) and not (
         loss._weight or getattr(loss, '_from_sigmoid', False)
     ):
         # Cross-entropy's gradient is sigmoid(Y) - label: one operator instead of thirty.
-        label = label * (1 - getattr(loss, 'label_smoothing', 0))
-        head = sym.LogisticRegressionOutput(
-            Y.as_nd_ndarray(), label.as_nd_ndarray(), grad_scale=share
-        )
+        label = sym.var(name, shape=shape) * (1 - getattr(loss, 'label_smoothing', 0))
+        head = sym.LogisticRegressionOutput(Y.as_nd_ndarray(), label, grad_scale=share)
     else:
+        label = sym.var(name, shape=shape[:1]).as_np_ndarray()
         head = sym.make_loss((loss(Y, label) * share).as_nd_ndarray())
     return sym.Group([head, sym.BlockGrad(Y.as_nd_ndarray())])
+
+
+def judges_each(loss):
+    """Return whether a loss gives each example what it would give it alone."""
+    if type(loss).__module__ in ('mxnet.gluon.loss', losses.__name__):
+        return not isinstance(loss, gluon.loss.SDMLLoss)  # the one that compares examples
+
+    some = np.array(numpy.random.RandomState(0).normal(size=(2, 4, 1)))
+    return _splits(lambda Y: loss(Y, np.ones(len(Y))), some[:1], some[1:])
 
 
 class _Batch:
     """The graphs of a step, bound for one batch size, and the notes taken of its steps."""
 
-    def __init__(self, game, X, Z):
-        self.size, device = len(X), game.device
-        generate, judge_both, judge_fake = game.symbols(X.shape, Z.shape)
+    def __init__(self, game, X, Z, condition):
+        device, inputs = game.device, {'X': X, 'Z': Z}
+        if condition is not None:
+            inputs['condition'] = condition
+        shapes = (a.shape for a in inputs.values())
+        generate, judge_both, judge_fake = game.symbols(*shapes, merge=game.merge)
         arrays, gradients = dict(game.D.arrays, **game.G.arrays), game.G.gradients
-        arrays['X'], arrays['Z'] = (nd.zeros(a.shape, device, a.dtype) for a in (X, Z))
-        self.generate = _Graph(generate, arrays, gradients, device)
+        arrays.update((name, nd.zeros(a.shape, device, a.dtype)) for name, a in inputs.items())
+        self.load = [Operator('_copyto', [arrays[name]], arrays[name]) for name in inputs]
+        self.generate = Bound(generate, arrays, gradients, device)
         arrays['fake_X'] = self.generate.outputs[0]
         self.grad_fake_X = nd.zeros_like(arrays['X'])
-        real = arrays['label_real'] = nd.ones(judge_fake.infer_shape()[1][1], device, X.dtype)
+        label = dict(zip(judge_fake.list_arguments(), judge_fake.infer_shape()[0]))['label_real']
+        real = arrays['label_real'] = nd.ones(label, device, X.dtype)
         fake = arrays['label_fake'] = nd.zeros_like(real)
         arrays['label_both'] = nd.concat(real, fake, dim=0)
-        self.judge_fake = _Graph(judge_fake, arrays, {'fake_X': self.grad_fake_X}, device)
+        self.judge_fake = Bound(judge_fake, arrays, {'fake_X': self.grad_fake_X}, device)
         self.judge_both = [
-            _Graph(judge, arrays, game.D.gradients, device, 'add' if i else 'write')
+            Bound(judge, arrays, game.D.gradients, device, 'add' if i else 'write')
             for i, judge in enumerate(judge_both)
         ]
-        self.load_X, self.load_Z = (
-            _Operator('_copyto', [arrays[name]], arrays[name]) for name in 'XZ'
-        )
-        graphs = *self.judge_both[::-1], self.judge_fake
-        logits = [graph.outputs[1].reshape(-1) for graph in graphs]
-        self.keep = _Operator('Concat', logits, logits[0], num_args=len(logits), dim=0)
+        judges = *self.judge_both[::-1], self.judge_fake
+        logits = [judge.outputs[1].reshape(-1) for judge in judges]
+        self.keep = Operator('Concat', logits, logits[0], num_args=len(logits), dim=0)
+        self.shape = self.judge_fake.outputs[1].shape  # of the logits of one batch
+        self.size = self.shape[0]
         self.rows, self.chunks, self.used = [], [], 0
 
     def note(self):
@@ -230,7 +254,8 @@ class _Batch:
         real_Y, fake_Y, again_Y = notes.reshape(-1, 3, self.size).swapaxes(0, 1)
 
         def judged(loss, Y, label):
-            return loss(Y.reshape(-1, 1), np.full_like(Y, label).reshape(-1, 1)).reshape(Y.shape)
+            labels = np.full_like(Y, label).reshape(-1)
+            return loss(Y.reshape((-1, *self.shape[1:])), labels).reshape(Y.shape)
 
         loss_D = (judged(objective.loss_D, real_Y, 1) + judged(objective.loss_D, fake_Y, 0)) / 2
         loss_G = judged(objective.loss_G, again_Y, 1)
@@ -280,11 +305,11 @@ class _Player:
             self.places[p.name] = len(self.weights), start
         self.weights.append(flat[0].as_np_ndarray())
         o = self.optimizer
-        self._adams.append(_Operator(
+        self._adams.append(Operator(
             'adam_update', flat, flat[0], lr=0, rescale_grad=1, wd=o.wd, beta1=o.beta1,
             beta2=o.beta2, epsilon=o.epsilon, clip_gradient=o.clip_gradient or -1,
         ))  # fmt: skip
-        self._clips.append(_Operator('clip', flat[:1], flat[0], a_min=0, a_max=0))
+        self._clips.append(Operator('clip', flat[:1], flat[0], a_min=0, a_max=0))
 
     def adam(self, batch_size):
         """Update the parameters as Gluon's Adam does, and its counts."""
@@ -302,58 +327,10 @@ class _Player:
             clip(-bound, bound)
 
 
-class _Graph:
-    """A symbol bound to fixed arrays: a pass through it is one call."""
-
-    def __init__(self, symbol, arrays, gradients, device, grad_req='write'):
-        names = symbol.list_arguments()
-        gradients = {name: gradients[name] for name in names if name in gradients}
-        self.executor = symbol.bind(
-            device, {name: arrays[name] for name in names}, args_grad=gradients,
-            grad_req=dict.fromkeys(gradients, grad_req),
-            aux_states={name: arrays[name] for name in symbol.list_auxiliary_states()},
-        )  # fmt: skip
-        self.outputs = self.executor.outputs
-
-    def forward(self):
-        check_call(_LIB.MXExecutorForward(self.executor.handle, 1))
-
-    def backward(self, *gradients):
-        handles = (ctypes.c_void_p * len(gradients))(*(g.handle for g in gradients))
-        check_call(_LIB.MXExecutorBackwardEx(self.executor.handle, len(gradients), handles, 1))
-
-
-class _Operator:
-    """An operator whose arguments are laid out for MXNet's C interface once, not at each call."""
-
-    def __init__(self, name, inputs, out, **attributes):
-        operator, number = ctypes.c_void_p(), len(attributes)
-        check_call(_LIB.NNGetOpHandle(name.encode(), ctypes.byref(operator)))
-        self.kept = inputs, out  # the handles below do not keep their arrays alive
-        self.inputs = (ctypes.c_void_p * len(inputs))(*(a.handle for a in inputs))
-        self.values = (ctypes.c_char_p * number)(*(str(v).encode() for v in attributes.values()))
-        self.outputs = (ctypes.c_void_p * 1)(out.handle)
-        outputs = ctypes.cast(self.outputs, ctypes.POINTER(ctypes.c_void_p))
-        self.arguments = (
-            operator, len(inputs), self.inputs, ctypes.byref(ctypes.c_int(1)),
-            ctypes.byref(outputs), number, (ctypes.c_char_p * number)(*map(str.encode, attributes)),
-            self.values, ctypes.byref(ctypes.POINTER(ctypes.c_int)()),
-        )  # fmt: skip
-
-    def __call__(self, *values, of=None, out=None):
-        """Run; values: for the first attributes, of: for the first input, out: for the output."""
-        for i, value in enumerate(values):
-            self.values[i] = str(value).encode()
-        if of is not None:
-            self.inputs[0] = of.handle
-        if out is not None:
-            self.outputs[0] = out.handle
-        check_call(_LIB.MXImperativeInvokeEx(*self.arguments))
-
-
 def _splits(function, a, b):
-    """Say whether a batch of `a` and `b` gives what each gives alone."""
-    whole, parts = function(np.concatenate([a, b])), np.concatenate([function(a), function(b)])
+    """Return whether a batch of the inputs `a` and `b` gives what each gives alone."""
+    parts = np.concatenate([function(*a), function(*b)])
+    whole = function(*(np.concatenate(pair) for pair in zip(a, b)))
     return bool(np.abs(whole - parts).max() <= 1e-4 * np.abs(parts).max())
 
 
@@ -362,7 +339,6 @@ def _check(trainer, device, dtype):
     if type(o) is not optimizer.Adam:
         raise CannotPlay(f'the optimizer is {type(o).__name__}; it must be Adam')
     for p in parameters:
-        p._var = None  # the old one may not know the shape
         if p.list_ctx() != [device] or p.data().dtype != dtype or p.grad_req == 'add':
             rule = f'{numpy.dtype(dtype)} on {device} alone, and overwrite its gradient'
             raise CannotPlay(f'`{p.name}` must be {rule}')

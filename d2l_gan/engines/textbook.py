@@ -19,6 +19,8 @@ class Textbook(Adversarial):
 
     def step(self, X, Z, condition=None):
         """Update both players once; see `engines` for the shapes."""
+        if len(X) < self.pack:
+            return
         fake_X = None
         if self.first == 'G':
             loss_G, fake_X = self.update_G(Z, condition)
