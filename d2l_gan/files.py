@@ -11,6 +11,7 @@ from importlib import metadata
 from pathlib import Path
 
 from . import __version__
+from .speak import tell
 
 
 def write_whole(path, data):
@@ -56,6 +57,14 @@ def is_ours(path):
     return False
 
 
+def is_free(path):
+    """Return whether `path` may be written; a sentence says if something else stands there."""
+    if is_ours(path) or not os.path.lexists(path):
+        return True
+    tell(f'`{path}` is not a file of ours, so it stays; what belongs there is not written.')
+    return False
+
+
 def numbered(directory, name):
     """Return {number: path}, ascending, of our own files in `directory`; strangers' do not count.
 
@@ -82,7 +91,9 @@ def half_written(directory, name):
 
 def write_json(path, obj):
     """Write `obj` to `path` as JSON, whole or not at all; NaN and infinity are refused."""
-    write_whole(path, json.dumps(obj, indent=2, allow_nan=False) + '\n')
+    text = json.dumps(obj, indent=2, allow_nan=False) + '\n'
+    if is_free(path):
+        write_whole(path, text)
 
 
 def cache_dir():

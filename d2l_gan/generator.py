@@ -3,6 +3,7 @@
 import ast
 import contextlib
 import json
+from pathlib import Path
 
 from d2l_gan import devices
 from d2l_gan.archive import CheckpointError, naming, read, write
@@ -80,6 +81,9 @@ def load_generator(path, device=None):
 def latest_generator(directory, device=None):
     """Return the newest `Generator` in `directory` that is whole, as the callback keeps them."""
     error = CheckpointError(f'`{directory}` holds no generator')
+    earlier = Path(directory).parent / 'earlier'
+    if any(earlier.glob('*/generators')):
+        error = CheckpointError(f'{error}; those of earlier runs are in `{earlier}`')
     for path in reversed(list(numbered(directory, NAME).values())):
         try:
             return load_generator(path, device)

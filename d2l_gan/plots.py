@@ -153,6 +153,7 @@ class Panels(Animator):
     """
 
     SIZE = (7.5, 3)
+    pixels = (300, 750, 3)  # of the figure as a PNG with its edges
 
     def __init__(self, game, draw=None, title=None, fig=None):
         self.columns = loss_columns(game.history)

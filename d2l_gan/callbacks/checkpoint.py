@@ -43,6 +43,7 @@ class Checkpoint:
         self._lock_directory()
         try:
             with naming(self.directory, 'written'):
+                self.directory.mkdir(exist_ok=True)
                 for half_written in files.half_written(self.directory, NAME):
                     half_written.unlink()
             if self.resume:
@@ -62,7 +63,10 @@ class Checkpoint:
         with naming(self.out, 'written'):
             if not self._still_there():
                 raise CheckpointError('was removed while it was in use')
-        checkpoint.save(self.directory / NAME.format(game.epoch), game)
+        path = self.directory / NAME.format(game.epoch)
+        with naming(path, 'written'):
+            if files.is_free(path):
+                checkpoint.save(path, game)
         with naming(self.directory, 'written'):
             for old in list(files.numbered(self.directory, NAME).values())[: -self.keep]:
                 old.unlink()

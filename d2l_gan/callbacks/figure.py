@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from d2l_gan import check, plots, speak
+from d2l_gan import check, files, plots, speak
 from d2l_gan.speak import tell
 
 
@@ -42,7 +42,7 @@ class Figure:
         try:
             if done and self.panels and self.drawn != game.epoch:
                 self._draw(game)
-            if self.out and self.drawn:
+            if self.out and self.drawn and files.is_free(self.out / 'training.png'):
                 plots.save(self.panels.fig, self.out / 'training.png')
             if done and self.window:
                 from matplotlib import pyplot

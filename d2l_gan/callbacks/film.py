@@ -3,6 +3,10 @@
 from pathlib import Path
 
 from d2l_gan import check, files, plots
+from d2l_gan.speak import tell
+
+import numpy
+from PIL import Image
 
 FRAME = '{:06d}.png'
 
@@ -49,13 +53,28 @@ class Film:
         if game.epoch and (game.epoch >= game.num_epochs or game.history.stopped):
             if game.epoch not in self._frames():
                 self._draw(game)
-            plots.film(list(self._frames().values()), self.out / 'training.gif')
+            pictures = list(self._pictures())
+            if pictures and files.is_free(self.out / 'training.gif'):
+                plots.film(pictures, self.out / 'training.gif')
         self.panels = None
 
     def _frames(self):
         return files.numbered(self.out / 'frames', FRAME)
 
+    def _pictures(self):
+        for path in self._frames().values():
+            try:
+                with Image.open(path) as image:
+                    picture = numpy.array(image.convert('RGB'))
+                if picture.shape == self.panels.pixels:
+                    yield picture
+                    continue
+            except Exception:  # each format has its own for a damaged file
+                pass
+            tell(f'`{path}` is not a picture of this run; the film goes without it.')
+
     def _draw(self, game):
-        self.panels.update(game)
-        picture = self.panels.fig.png(edges=None)
-        files.write_whole(self.out / 'frames' / FRAME.format(game.epoch), picture)
+        path = self.out / 'frames' / FRAME.format(game.epoch)
+        if files.is_free(path):
+            self.panels.update(game)
+            files.write_whole(path, self.panels.fig.png(edges=None))

@@ -20,8 +20,9 @@ class Generators:
     def __call__(self, game):
         """Save the generator, with averaged weights if there are."""
         path = self.directory / NAME.format(game.epoch)
-        with game.averaged():
-            save_generator(path, game.net_G, game.latent_dim, game.hyperparameters['prior'])
+        if files.is_free(path):
+            with game.averaged():
+                save_generator(path, game.net_G, game.latent_dim, game.hyperparameters['prior'])
         found = files.numbered(self.directory, NAME)
         last = [epoch for epoch in found if epoch <= game.epoch][-self.keep :]
         for epoch, old in found.items():

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from d2l_gan import files, plots
+from d2l_gan.speak import tell
 
 import numpy
 
@@ -33,17 +34,17 @@ class Samples:
             if epoch >= game.epoch:
                 path.unlink()
         images = plots.pixels(game.generate()[: self.num], self.scale, self.shape)
-        write = lambda file: numpy.savez_compressed(file, images=images)
-        files.write_whole(self.directory / NAME.format(game.epoch), write)
+        path = self.directory / NAME.format(game.epoch)
+        if files.is_free(path):
+            files.write_whole(path, lambda file: numpy.savez_compressed(file, images=images))
 
     def end(self, game):
         """Draw the pictures once the run has come to its end."""
         if game.epoch < game.num_epochs and game.history.stopped is None:
             return  # interrupted
-        shown = {}
-        for epoch, path in files.numbered(self.directory, NAME).items():
-            with numpy.load(path) as saved:
-                shown[epoch] = saved['images']
+        shown = dict(self._kept())
+        if not shown:
+            return
         last, side = max(shown), int(self.num**0.5)
         title = ', '.join(filter(None, [self.title, f'epoch {last}']))
         for name, figure in (
@@ -51,5 +52,21 @@ class Samples:
             ('progress', plots.progress_grid(shown, title=self.title)),
             ('losses', plots.training_losses(game.history)),
         ):
-            plots.save(figure, self.out / f'{name}.png')
+            if files.is_free(self.out / f'{name}.png'):
+                plots.save(figure, self.out / f'{name}.png')
             plots.show(figure)
+
+    def _kept(self):
+        """Give (epoch, images) of each file that is what this callback writes."""
+        form = None
+        for epoch, path in reversed(list(files.numbered(self.directory, NAME).items())):
+            try:
+                with numpy.load(path) as saved:
+                    images = saved['images']
+                form = form or images.shape
+                if images.shape == form and len(images) == self.num and images.dtype.kind == 'f':
+                    yield epoch, images
+                    continue
+            except Exception:  # each format has its own for a damaged file
+                pass
+            tell(f'`{path}` holds no samples of this run; the pictures go without it.')
