@@ -6,7 +6,7 @@ import threading
 from d2l_gan import speak
 from d2l_gan.speak import tell
 
-GRACE = 1.0  # seconds that an epoch may still take where somebody waits for the end
+GRACE = 0.5  # seconds that an epoch may still take where somebody waits for the end
 
 
 class Interrupt:
@@ -42,15 +42,28 @@ class Interrupt:
         self.leave()
 
     def _on_signal(self, number, frame):
-        if self.number is not None:
-            self.number = number
-            self.leave()
-        self.number = number
-        if number == signal.SIGINT and not speak.in_notebook():
+        first, self.number = self.number is None, number
+        if not first:
+            if _would_be_lost(frame):
+                self._again_in(0.01)
+            else:
+                self.leave()
+        elif number == signal.SIGINT and not speak.in_notebook():
             tell('Stopping when this epoch is complete and saved; Ctrl-C again stops at once.')
-            return
-        tell(f'Stopping when this epoch is complete and saved, in {GRACE:g} s at the latest.')
-        again = lambda: signal.pthread_kill(threading.main_thread().ident, number)
-        self.timer = threading.Timer(GRACE, again)
+        else:
+            tell(f'Stopping when this epoch is complete and saved, in {GRACE:g} s at the latest.')
+            self._again_in(GRACE)
+
+    def _again_in(self, seconds):
+        """Let the signal come again, to the main thread, which wakes from what it waits for."""
+        main, number = threading.main_thread().ident, self.number
+        self.timer = threading.Timer(seconds, lambda: signal.pthread_kill(main, number))
         self.timer.daemon = True
         self.timer.start()
+
+
+def _would_be_lost(frame):
+    """Return whether Python would only print what is raised here: MXNet's arrays have `__del__`."""
+    while frame is not None and frame.f_code.co_name != '__del__':
+        frame = frame.f_back
+    return frame is not None
