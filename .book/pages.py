@@ -62,7 +62,7 @@ def read(text, epochs=0, directory='.'):
         if cell.cell_type != 'code':
             continue
         cell.source = re.sub('  # (fmt: skip|noqa).*', '', cell.source)  # not for readers
-        if epochs and re.search('^def run', cell.source, re.MULTILINE):
+        if epochs and re.search(r'^def run\(', cell.source, re.MULTILINE):
             cells.append(_cell(DRAFT.format(epochs=epochs, few=few), ['remove-cell']))
         for out in _trainings(cell.source, chapter):
             cells.append(_cell(FILM.format(film=f'{out}/training.gif'), *UNFOLD))

@@ -49,3 +49,17 @@ def faults(path):
 @pytest.mark.parametrize('path', FILES, ids=lambda path: '/'.join(path.parts[-2:]))
 def test_docstrings_are_of_one_style(path):
     assert list(faults(path)) == []
+
+
+def test_the_reference_has_every_module():
+    page = (ROOT / '.book' / 'api.md').read_text(encoding='utf-8')
+    listed = set(re.findall(r'automodule:: (\S+)', page))
+    # What a package re-exports stands on the package's own page.
+    whole = tuple(f'{name}.' for name in re.findall(r'automodule:: (\S+)\n +:imported', page))
+    modules = {
+        '.'.join(path.relative_to(ROOT).with_suffix('').parts).replace('.__init__', '')
+        for path in ROOT.glob('d2l_gan/**/*.py')
+    }
+    public = {name for name in modules if '.' in name and '._' not in name}
+    assert listed <= public
+    assert {name for name in public - listed if not name.startswith(whole)} == set()
