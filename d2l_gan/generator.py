@@ -1,69 +1,70 @@
 """Save a generator alone: its layers and its prior, enough to draw samples without its chapter."""
 
-import ast
-import contextlib
-import json
 from pathlib import Path
 
-from d2l_gan import devices
+from d2l_gan import devices, graph
 from d2l_gan.archive import CheckpointError, naming, read, write
-from d2l_gan.files import numbered, write_whole
+from d2l_gan.export import export_onnx  # noqa: F401 - to users, a way to save one
+from d2l_gan.files import numbered
+from d2l_gan.graph import OPERATORS
 from d2l_gan.noise import PRIORS, seeded
 from d2l_gan.speak import tell
 
 import numpy
-from mxnet import autograd, np, npx, sym
+from mxnet import autograd, np
 
 NAME = 'generator-{:06d}'
-# What a saved generator may consist of: {operator of MXNet: (function, its attributes)}.
-OPERATORS = {
-    'FullyConnected': (npx.fully_connected, 'num_hidden no_bias flatten'),
-    'BatchNorm': (npx.batch_norm, 'axis eps momentum fix_gamma use_global_stats'),
-    'Activation': (npx.activation, 'act_type'),
-    'LeakyReLU': (npx.leaky_relu, 'act_type slope'),
-    '_npx_relu': (npx.relu, ''),
-    '_npx_sigmoid': (npx.sigmoid, ''),
-    '_npi_tanh': (np.tanh, ''),
-    'Dropout': (npx.dropout, 'p axes cudnn_off'),
-    'Flatten': (npx.batch_flatten, ''),
-    '_npx_reshape': (npx.reshape, 'newshape'),
-    '_np_reshape': (np.reshape, 'newshape'),
-}
+LARGEST_LATENT = 1 << 20  # numbers in the noise for one example
 
 
-def _trace(net):
-    """Return the operators of `net` in order, and {name: array} of its parameters."""
-    try:
-        output = net(sym.var('Z').as_np_ndarray())
-        graph = json.loads(output.tojson())
-    except Exception as error:
-        raise ValueError('`net_G` must be a HybridBlock or a Sequential of them') from error
-    nodes = []
-    for node in graph['nodes']:
-        op, attrs = node['op'], node.get('attrs', {})
-        if op != 'null' and op not in OPERATORS:
-            raise ValueError(f'`net_G` uses {op}; it may use {", ".join(OPERATORS)}')
-        for key, value in attrs.items():
-            with contextlib.suppress(ValueError, SyntaxError):  # a word, such as relu
-                attrs[key] = ast.literal_eval(value)
-        nodes.append({'op': op, 'name': node['name'], 'attrs': {} if op == 'null' else attrs,
-                      'inputs': [i[0] for i in node['inputs']]})  # fmt: skip
-    return nodes, {p.name: p.list_data()[0] for p in net.collect_params().values()}
-
-
-def save_generator(path, net_G, latent_dim, prior='normal'):
+def save_generator(path, net_G, latent_dim, prior='normal', condition=None):
     """Write `net_G`, alone but with all that drawing samples needs, to `path`.
 
     Args:
-        net_G: a Sequential of Gluon's layers or a HybridBlock.
+        path: where to; the file is written whole or not at all.
+        net_G: a Sequential of Gluon's layers, or a HybridBlock, of `graph.OPERATORS`.
+        latent_dim: width of its noise, or its shape.
         prior: as for `train.train`.
+        condition: in a game that has conditions, some of them, (n, ...).
+
+    Raises:
+        ValueError: where the network has an operator that is not among those.
     """
-    nodes, arrays = _trace(net_G)
+    nodes, arrays = described(net_G, condition is not None)
     header = {
         'kind': 'generator', 'latent_dim': latent_dim, 'nodes': nodes,
         'prior': prior if isinstance(prior, str) else None,
+        'condition': None if condition is None else described_condition(condition),
     }  # fmt: skip
     write(path, header, arrays)
+
+
+def described_condition(condition):
+    """Return the shape of one condition and its dtype, as they are in a file."""
+    return [list(condition.shape[1:]), numpy.dtype(condition.dtype).name]
+
+
+def described(net_G, conditional=False):
+    """Return a generator's nodes, as they are in a file, and {name: array} of its parameters."""
+    try:
+        found = graph.trace(net_G, *('Z', 'condition')[: 1 + conditional])
+    except graph.NoGraph as error:
+        raise ValueError(
+            f'`net_G` must be a HybridBlock or a Sequential of them: {error}'
+        ) from error
+    nodes = []
+    for node in found.nodes:
+        if node.op != 'null' and node.op not in OPERATORS:
+            rule = f'it may use {", ".join(OPERATORS)}'
+            raise ValueError(f'`net_G` uses {node.op} (in {node.name}); {rule}')
+        for number, output in node.inputs:
+            if output:
+                name = found.nodes[number].name
+                raise ValueError(f'`net_G` uses output {output} of {name}; it may use the first')
+        nodes.append(dict(node._asdict(), inputs=[number for number, _ in node.inputs]))
+    if found.outputs != [(len(nodes) - 1, 0)]:
+        raise ValueError('`net_G` returns several arrays; it must return one')
+    return nodes, {name: p.list_data()[0] for name, p in found.parameters.items()}
 
 
 def load_generator(path, device=None):
@@ -71,10 +72,23 @@ def load_generator(path, device=None):
     device = devices.device(device)
     header, arrays = read(path, 'generator')
     with naming(path):
-        if not 0 < header['latent_dim'] < 1 << 20:
+        shape = header['latent_dim']
+        shape = tuple(shape) if isinstance(shape, list) else (shape,)
+        if not all(n > 0 for n in shape) or not 0 < numpy.prod(shape, dtype=float) < LARGEST_LATENT:
             raise CheckpointError(f'has `latent_dim` {header["latent_dim"]}')
+        if len({a.dtype for a in arrays.values()} | {numpy.dtype('f4')}) > 2 or any(
+            a.dtype.kind != 'f' for a in arrays.values()
+        ):
+            raise CheckpointError('has parameters of several types')
         generator = Generator(header, arrays, device)
-        generator(np.zeros((2, generator.latent_dim), ctx=device)).wait_to_read()
+        inputs = [np.zeros((2, *shape), dtype=generator.dtype, ctx=device)]
+        if generator.condition is not None:
+            tail, dtype = generator.condition
+            inputs.append(np.zeros((2, *tail), dtype=dtype, ctx=device))
+        try:
+            generator.run(*inputs, careful=True)[-1].wait_to_read()
+        except ValueError as error:
+            raise CheckpointError(str(error)) from error
     return generator
 
 
@@ -94,84 +108,46 @@ def latest_generator(directory, device=None):
 
 
 class Generator:
-    """A generator without its chapter: `generator(Z)` -> X, `generator.sample(16)` -> X."""
+    """A generator without its chapter: `generator(Z)` -> X, `generator.sample(16)` -> X.
+
+    Args:
+        header: of the file.
+        arrays: {name: array} of its parameters.
+        device: the context on which it computes.
+    """
 
     def __init__(self, header, arrays, device):
-        self.latent_dim, self.prior, self.device = header['latent_dim'], header['prior'], device
+        latent_dim = header['latent_dim']
+        self.latent_dim = tuple(latent_dim) if isinstance(latent_dim, list) else latent_dim
+        self.prior, self.device, self.nodes = header['prior'], device, header['nodes']
+        self.condition = header.get('condition')  # the shape of one, and a dtype
         self.arrays = {k: np.array(v, dtype=v.dtype, ctx=device) for k, v in arrays.items()}
-        self.nodes = header['nodes']
+        self.dtype = next((a.dtype for a in self.arrays.values()), 'float32')
 
-    def __call__(self, Z):
-        """Return X for the noise Z, (batch, latent_dim)."""
-        return self.run(Z)[-1]
+    def __call__(self, Z, condition=None):
+        """Return X for the noise Z, (batch, *latent shape), and one condition for each row."""
+        if (condition is None) != (self.condition is None):
+            rule = 'takes no condition' if self.condition is None else 'takes one for each row'
+            raise ValueError(f'`condition` is {condition}; this generator {rule}')
+        return self.run(Z, condition)[-1]
 
-    def sample(self, num, seed=0):
-        """Return `num` samples; the same `seed`, the same samples."""
+    def sample(self, num, seed=0, condition=None):
+        """Return `num` samples; the same `seed`, the same samples.
+
+        Args:
+            num: how many.
+            seed: an int >= 0.
+            condition: (num, ...), for a generator that takes one.
+        """
         if self.prior not in PRIORS:
             raise ValueError('the prior was a function of its own; call the generator with noise')
+        shape = self.latent_dim if isinstance(self.latent_dim, tuple) else (self.latent_dim,)
         with seeded(seed, 0):
-            return self(PRIORS[self.prior]((num, self.latent_dim), self.device))
+            Z = PRIORS[self.prior]((num, *shape), self.device)
+            return self(Z.astype(self.dtype), condition)
 
-    def run(self, Z):
-        """Return the outputs of all operators, in order."""
-        values, known = [], dict(self.arrays, Z=Z)
+    def run(self, Z, condition=None, careful=False):
+        """Return the outputs of all operators, in order; careful: as for `graph.run`."""
         with autograd.pause():
-            for node in self.nodes:
-                if node['op'] == 'null':
-                    values.append(known[node['name']])
-                    continue
-                function, names = OPERATORS[node['op']]
-                attrs = {key: node['attrs'][key] for key in names.split() if key in node['attrs']}
-                inputs = [values[i] for i in node['inputs']]
-                if node['op'] == 'BatchNorm':  # the one that MXNet does not check by itself
-                    channels = inputs[0].shape[attrs['axis']]
-                    if any(vector.shape != (channels,) for vector in inputs[1:]):
-                        raise CheckpointError(f'has vectors that do not fit {channels} channels')
-                values.append(function(*inputs, **attrs))
-        return values
-
-
-def export_onnx(net_G, path, latent_dim):
-    """Write `net_G` to `path` as ONNX (opset 13): input Z, (batch, latent_dim), output X.
-
-    Needs onnx, which the extra `export` installs.
-    """
-    from onnx import TensorProto, checker, helper, numpy_helper
-
-    nodes, arrays = _trace(net_G)
-    generator = Generator({'latent_dim': latent_dim, 'prior': None, 'nodes': nodes}, arrays, None)
-    values = generator.run(np.zeros((2, latent_dim)))
-    tensors, made = [], []
-
-    def make(kind, inputs, output, **attrs):
-        made.append(helper.make_node(kind, inputs, [output], **attrs))
-
-    names = ['Z' if node['name'] == 'Z' else f'{i}' for i, node in enumerate(nodes[:-1])] + ['X']
-    for output, node, value in zip(names, nodes, values):
-        op, attrs, inputs = node['op'], node['attrs'], [names[j] for j in node['inputs']]
-        name = attrs.get('act_type', op.split('_')[-1])
-        if op == 'null' and output != 'Z':
-            tensors.append(numpy_helper.from_array(value.asnumpy(), output))
-        elif name in ('Flatten', 'reshape'):
-            shape = numpy.array([-1, *value.shape[1:]])  # the batch may have any size
-            tensors.append(numpy_helper.from_array(shape, f'shape of {output}'))
-            make('Reshape', [*inputs, f'shape of {output}'], output)
-        elif op == 'FullyConnected':
-            make('Flatten', inputs[:1], f'flat for {output}')
-            make('Gemm', [f'flat for {output}', *inputs[1:]], output, transB=1)
-        elif op == 'BatchNorm':
-            make('BatchNormalization', inputs, output, epsilon=attrs['eps'])
-        elif name in ('leaky', 'elu'):
-            make({'leaky': 'LeakyRelu', 'elu': 'Elu'}[name], inputs, output, alpha=attrs['slope'])
-        elif op != 'null':
-            make({'softrelu': 'Softplus'}.get(name, name.title()), inputs, output)
-    graph = helper.make_graph(
-        made,
-        'generator',
-        [helper.make_tensor_value_info('Z', TensorProto.FLOAT, ['batch', latent_dim])],
-        [helper.make_tensor_value_info('X', TensorProto.FLOAT, ['batch', *value.shape[1:]])],
-        tensors,
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid('', 13)], ir_version=8)
-    checker.check_model(model)
-    write_whole(path, model.SerializeToString())
+            known = dict(self.arrays, Z=Z, condition=condition)
+            return graph.run(self.nodes, known, careful)

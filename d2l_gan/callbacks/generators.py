@@ -22,7 +22,8 @@ class Generators:
         path = self.directory / NAME.format(game.epoch)
         if files.is_free(path):
             with game.averaged():
-                save_generator(path, game.net_G, game.latent_dim, game.hyperparameters['prior'])
+                prior = game.hyperparameters['prior']
+                save_generator(path, game.net_G, game.latent_dim, prior, game.fixed_condition)
         found = files.numbered(self.directory, NAME)
         last = [epoch for epoch in found if epoch <= game.epoch][-self.keep :]
         for epoch, old in found.items():
