@@ -11,6 +11,7 @@ import contextlib
 import ctypes
 import functools
 import inspect
+import math
 
 import numpy
 from mxnet import gluon
@@ -121,13 +122,16 @@ def set_updates(trainer, count):
         trainer._optimizer._index_update_count[i] = count
 
 
-def view(array):
+def view(array, shape=None, dtype=None):
     """Return an array of MXNet's on the CPU as NumPy's, of the same memory.
 
     It is read and written past MXNet, which must have nothing more to do with the array just then.
+
+    Args:
+        shape, dtype: the array's, where they are known: MXNet takes long to tell.
     """
-    array.wait_to_read()
-    pointer, dtype = ctypes.c_void_p(), numpy.dtype(array.dtype)
+    shape, dtype = shape or array.shape, numpy.dtype(dtype or array.dtype)
+    pointer = ctypes.c_void_p()
     check_call(_LIB.MXNDArrayGetData(array.handle, ctypes.byref(pointer)))
-    memory = (ctypes.c_char * (array.size * dtype.itemsize)).from_address(pointer.value)
-    return numpy.frombuffer(memory, dtype).reshape(array.shape)
+    memory = (ctypes.c_char * (math.prod(shape) * dtype.itemsize)).from_address(pointer.value)
+    return numpy.frombuffer(memory, dtype).reshape(shape)

@@ -31,6 +31,7 @@ def of(batches):
 
 def gathered(source):
     """Yield the pools of a `data.Batches`; a last batch that is smaller comes alone."""
+    source.array.wait_to_read()
     order, host, batch_size = source.order(), adapter.view(source.array), source.batch_size
     full = len(order) // batch_size * batch_size
     rows = max(1, min(STEPS, BYTES // host[:batch_size].nbytes)) * batch_size
@@ -44,7 +45,7 @@ def gathered(source):
 def noise(noise, batch_size, steps):
     """Return the noise of a pool, (steps, batch_size, ...), as so many calls would give it."""
     if hasattr(noise, 'pool'):
-        return noise.pool(batch_size, steps)
+        return noise.pool(batch_size, steps).asnumpy()
     return numpy.stack([noise(batch_size).asnumpy() for _ in range(steps)])
 
 

@@ -49,13 +49,13 @@ class XLA(Adversarial):
             D, G, loss_D, loss_G, *map(_adam, (trainer_D, trainer_G)), first, objective.clip,
             objective.boundary, self.pack, merge,
         )  # fmt: skip
-        self.game, self.programs, self.played = play.Game(self.rules), {}, []
+        self.game, self.slots, self.programs, self.played = play.Game(self.rules), {}, {}, []
         self.ahead = 16  # steps in a call, until their time is known
 
     def start_averages(self, decay, player='G'):
         """Keep a running average of G's weights; see `Engine`."""
         super().start_averages(decay, player)
-        self.programs.clear()  # they are of a state without it
+        self.slots, self.programs = {}, {}
 
     def play(self, batches, noise):
         """Play an epoch and return how many examples it had; see `Engine.play`."""
@@ -65,14 +65,19 @@ class XLA(Adversarial):
             state.set_state(numpy.random.get_state())  # asked without being moved
             seed = state.randint(2**31)
         mx.nd.waitall()
-        slots = self.slots()
-        views = [adapter.view(array) for array in slots.values()]
+        if not self.slots:
+            self.slots = self.places()
+        views = [
+            adapter.view(owner.data() if isinstance(owner, gluon.Parameter) else owner, shape,
+                         self.dtype)
+            for owner, shape in self.slots.values()
+        ]  # fmt: skip
         with runtime.precision(self.dtype), jax.default_device(self.jax_device):
             flat = numpy.concatenate([view.ravel() for view in views])
             for number, (X, condition) in enumerate(pools.of(batches)):
                 Z = pools.noise(noise, X.shape[1], len(X))
                 key = None if seed is None else numpy.array([number, seed], 'uint32')
-                flat = self.pool(slots, flat, X, Z, condition, key)
+                flat = self.pool(flat, X, Z, condition, key)
                 examples += X.shape[0] * X.shape[1]
             flat, start = numpy.asarray(flat), 0
         for view in views:
@@ -80,19 +85,18 @@ class XLA(Adversarial):
             start += view.size
         return examples
 
-    def slots(self):
-        """Return {place in the state: Gluon's array} of all that a step moves or needs."""
+    def places(self):
+        """Return {place in the state: (Parameter or array, shape)} of all that a step needs."""
         found = {}
         for name, (net, trainer) in self.players.items():
             for i, (path, p) in enumerate(adapter.named(net, trainer).items()):
-                moving = p.grad_req != 'null'
-                found[name, 'weights' if moving else 'still', path] = p.data()
+                found[name, 'still' if p.grad_req == 'null' else 'weights', path] = p, p.shape
                 for kind, moment in zip(('mean', 'variance'), adapter.moments(trainer, i)):
-                    found[name, kind, path] = moment
-        found.update({('average', path): a for path, a in self.averages.items()})
+                    found[name, kind, path] = moment, p.shape
+        found.update({('average', path): (a, a.shape) for path, a in self.averages.items()})
         return found
 
-    def pool(self, slots, flat, X, Z, condition, key):
+    def pool(self, flat, X, Z, condition, key):
         """Return the state after the steps of a pool, X and Z: (steps, batch, ...)."""
         steps, batch = X.shape[:2]
         room = min([k for k, b in self.programs if b == batch and k >= steps], default=steps)
@@ -101,7 +105,7 @@ class XLA(Adversarial):
         pool['key'] = key
         notes, start = numpy.zeros((room, 3, batch // self.pack), self.dtype), 0
         if (room, batch) not in self.programs:
-            self.programs[room, batch] = self.compile(slots, flat, pool, notes)
+            self.programs[room, batch] = self.compile(flat, pool, notes)
         pool = jax.device_put(pool, self.jax_device)
         while start < steps:
             began, stop = time.perf_counter(), min(steps, start + self.ahead)
@@ -117,9 +121,9 @@ class XLA(Adversarial):
             adapter.set_updates(trainer, adapter.updates(trainer) + steps)
         return flat
 
-    def compile(self, slots, *arguments):
+    def compile(self, *arguments):
         """Return the program for arrays of these shapes, compiled now or kept from before."""
-        shapes = {place: array.shape for place, array in slots.items()}
+        shapes = {place: shape for place, (_, shape) in self.slots.items()}
 
         def program(flat, pool, notes, start, stop):
             state, notes = self.game.play(_unpacked(flat, shapes), pool, notes, start, stop)
