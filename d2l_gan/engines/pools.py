@@ -1,5 +1,7 @@
 """Many batches at once, for an engine that takes them so."""
 
+import math
+
 from d2l_gan import data
 from d2l_gan.engines import adapter
 
@@ -33,13 +35,25 @@ def gathered(source):
     """Yield the pools of a `data.Batches`; a last batch that is smaller comes alone."""
     source.array.wait_to_read()
     order, host, batch_size = source.order(), adapter.view(source.array), source.batch_size
-    full = len(order) // batch_size * batch_size
-    rows = max(1, min(STEPS, BYTES // host[:batch_size].nbytes)) * batch_size
-    for start in range(0, full, rows):
-        pool = numpy.take(host, order[start : min(start + rows, full)], axis=0)
+    batches = len(order) // batch_size
+    most = max(1, min(STEPS, BYTES // host[:batch_size].nbytes))
+    steps = -(-batches // max(1, -(-batches // most)))  # in pools as even as can be
+    for start in range(0, batches, steps):
+        rows = order[start * batch_size : min(start + steps, batches) * batch_size]
+        pool = aligned((len(rows), *host.shape[1:]), host.dtype)
+        # Every row is there; to check that would cost a copy.
+        numpy.take(host, rows, axis=0, out=pool, mode='clip')
         yield pool.reshape((-1, batch_size) + host.shape[1:])
-    if full < len(order):
-        yield numpy.take(host, order[full:], axis=0)[None]
+    if len(order) % batch_size:
+        yield numpy.take(host, order[batches * batch_size :], axis=0)[None]
+
+
+def aligned(shape, dtype):
+    """Return an empty array where a processor's widest registers want it: JAX need not copy it."""
+    size = math.prod(shape) * numpy.dtype(dtype).itemsize
+    memory = numpy.empty(size + 64, 'uint8')
+    start = -memory.ctypes.data % 64
+    return memory[start : start + size].view(dtype).reshape(shape)
 
 
 def noise(noise, batch_size, steps):
