@@ -451,3 +451,22 @@ def test_hyperparameters_tell_other_labels_apart():
     play(1, callbacks=[keep])
     play(1, callbacks=[keep], objective='label_smoothing')
     assert [h['label_smoothing'] for h in found] == [0, 0.1]
+
+
+def test_noise_in_pools_is_that_of_as_many_calls():
+    rng = numpy.random.default_rng(0)
+    for trial in range(30):
+        prior, width = ('normal', 'uniform')[trial % 2], int(rng.integers(1, 400))
+        plan = [(int(size), int(steps)) for size, steps in rng.integers(1, 200, (4, 2))]
+        found = []
+        for pooled in (False, True, None):  # None: in turns
+            noise = Noise(prior, width, mx.cpu())
+            mx.random.seed(trial)
+            for number, (size, steps) in enumerate(plan):
+                if pooled or (pooled is None and number % 2):
+                    rows = noise.pool(size, steps).reshape((-1, width)).asnumpy()
+                else:
+                    rows = numpy.concatenate([noise(size).asnumpy() for _ in range(steps)])
+                found.append(rows)
+        whole, pools, turns = (numpy.concatenate(found[i : i + 4]) for i in (0, 4, 8))
+        assert (whole == pools).all() and (whole == turns).all()
