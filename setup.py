@@ -51,7 +51,7 @@ export = ["onnx>=1.14.1,<1.18; python_version < '3.13'", "onnxruntime; python_ve
 xla = ["jax>=0.4.30; python_version >= '3.9'"]
 test = [
     'hypothesis', 'ipykernel', 'jupytext', 'nbclient', 'nox', 'pytest', 'pytest-cov',
-    'pytest-xdist', 'ruff', 'scipy', 'selenium',
+    'pytest-xdist', 'ruff', 'scipy', 'selenium', 'setuptools',
 ]  # fmt: skip
 
 # Not build/, where results go, and where a module that is gone would be packed from another time.

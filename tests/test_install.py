@@ -7,6 +7,7 @@ import runpy
 import shutil
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -246,3 +247,19 @@ def test_each_worker_collects_the_same_tests():
     ]
     assert lists[0].count(b'\n') > 500
     assert lists[0] == lists[1] == lists[2]
+
+
+@pytest.mark.slow
+def test_the_source_distribution_can_be_tested_and_leaves_nothing_behind(tmp_path):
+    shutil.copytree(
+        ROOT, tmp_path / 'src', symlinks=True,
+        ignore=shutil.ignore_patterns('.*venv', '.nox', '.git', 'build', 'dist', '*.egg-info'),
+    )  # fmt: skip
+    command = [sys.executable, 'setup.py', '-q', 'sdist', '-d', str(tmp_path)]
+    subprocess.check_call(command, cwd=tmp_path / 'src', stderr=subprocess.DEVNULL)
+    (archive,) = tmp_path.glob('*.tar.gz')
+    with tarfile.open(archive) as tar:
+        names = {name.partition('/')[2] for name in tar.getnames()}
+    assert {'Makefile', '.ci/install', '.ci/notebooks.py', 'tests/conftest.py'} <= names
+    assert {'tests/textbook_cells/gan.py', 'd2l_gan/engines/symbol.py'} <= names
+    assert not (tmp_path / 'src' / 'build').exists()
