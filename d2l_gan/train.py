@@ -67,7 +67,7 @@ def train(
     net_D, net_G, data_iter, num_epochs, lr_D, lr_G, latent_dim, data, *,
     objective='bce', prior='normal', beta1=0.9, beta2=0.999, decay=False, average=None,
     initializer=init.Normal(0.02), first='D', seed=None, device=None, engine='auto',  # noqa: B008
-    callbacks=None,
+    penalty=None, penalty_weight=1.0, callbacks=None,
 ):  # fmt: skip
     """Play the game for `num_epochs` passes over `data_iter` and return its `History`.
 
@@ -98,6 +98,10 @@ def train(
         device: see `devices.device`.
         engine: 'textbook', 'symbol' (compiled), 'xla' (compiled by JAX, which the extra `xla`
             installs), or 'auto', which compiles what it can.
+        penalty: on the slope of D, for the engine 'xla': 'r1', 'r2' (at real, at fake examples) or
+            'gradient' (towards 1, between them).
+        penalty_weight: of the penalty beside the real and the fake part of D's loss: the papers'
+            gamma of r1 and r2, lambda of gradient.
         callbacks: list of callables that are handed the `Game` after each epoch; they may have
             `begin(game)`, called from last to first, and `end(game)`. None stands for the
             textbook's live figure, [] for silence.
@@ -123,6 +127,8 @@ def train(
         seed = int(np.random.randint(0, 2**31 - 1))
     check.whole('seed', seed, least=0)
     check.choice('engine', engine, ('auto', *engines.ENGINES))
+    check.choice('penalty', penalty, (None, 'r1', 'r2', 'gradient'))
+    check.number('penalty_weight', penalty_weight, '(0, inf)')
     check.rows('data', data, least=2)
     device, objective = devices.device(device), losses.objective(objective)
     if callbacks is None:
@@ -139,14 +145,18 @@ def train(
     trainer_D, trainer_G = adapter.adam(net_D, lr_D, **adam), adapter.adam(net_G, lr_G, **adam)
     players = net_D, net_G, trainer_D, trainer_G
     game = Game(
-        engines.choose(engine, *players, objective, first, device, sample), data_iter, data,
-        num_epochs, seed, rates, noise, fixed_Z, fixed_condition,
+        engines.choose(
+            engine, *players, objective, first, device, sample,
+            penalty=penalty and (penalty, penalty_weight),
+        ),
+        data_iter, data, num_epochs, seed, rates, noise, fixed_Z, fixed_condition,
         hyperparameters=dict(
             adam, lr_D=lr_D, lr_G=lr_G, latent_dim=latent_dim, objective=objective.name,
             prior=prior if isinstance(prior, str) else getattr(prior, '__name__', repr(prior)),
             decay=decay, average=average, first=first, seed=seed, batch=list(sample[0].shape),
             num_epochs=num_epochs,
             label_smoothing=getattr(objective.loss_D, 'label_smoothing', 0),
+            **({'penalty': penalty, 'penalty_weight': penalty_weight} if penalty else {}),
         ),
     )  # fmt: skip
     if average is not None:

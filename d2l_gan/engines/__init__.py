@@ -170,22 +170,30 @@ def _sigmoid(logit):
     return (1 + numpy.tanh(logit / 2)) / 2
 
 
-def choose(name, *game):
+def choose(name, *game, penalty=None):
     """Return the engine `name` for a game, or for 'auto' the first that can play it.
 
     Args:
         name: 'auto', 'textbook', 'symbol' or 'xla'. 'auto' compiles what can be compiled.
         game: what every engine for two players is made with: net_D, net_G, trainer_D, trainer_G,
             objective, first, device, and the sample (X, Z, condition).
+        penalty: None, or a penalty on D's slope and its weight, ('r1', 1.0), for 'xla'.
 
     Raises:
         ValueError: where the engine that was asked for cannot play this game; it says why.
     """
     check.choice('engine', name, ('auto', *ENGINES))
-    for candidate in ('symbol', 'textbook') if name == 'auto' else (name,):
+    if penalty and name not in ('auto', 'xla'):
+        raise ValueError(
+            f"`penalty` is {penalty[0]!r}, which needs `engine` 'xla', and it is {name!r}: MXNet's "
+            'derivatives of derivatives are wrong'
+        )
+    more = {'penalty': penalty} if penalty else {}
+    automatic = ('xla',) if penalty else ('symbol', 'textbook')
+    for candidate in automatic if name == 'auto' else (name,):
         try:
             module = importlib.import_module(f'd2l_gan.engines.{candidate}')
-            return getattr(module, ENGINES[candidate])(*game)
+            return getattr(module, ENGINES[candidate])(*game, **more)
         except CannotPlay as error:
             reason = error
     raise ValueError(f'`engine` is {name!r}, but {reason}') from reason

@@ -21,7 +21,7 @@ try:
 except ImportError as error:
     raise CannotPlay("JAX is not installed: pip install 'd2l_gan[xla]'") from error
 
-from d2l_gan.xla import layers, play, runtime, translate
+from d2l_gan.xla import layers, penalties, play, runtime, translate
 
 import jax.numpy as jnp
 
@@ -33,9 +33,12 @@ class XLA(Adversarial):
 
     Args:
         sample: (X, Z, condition), arrays that show the shapes.
+        penalty: None, or a name in `penalties.NAMES` and its weight.
     """
 
-    def __init__(self, net_D, net_G, trainer_D, trainer_G, objective, first, device, sample):
+    def __init__(
+        self, net_D, net_G, trainer_D, trainer_G, objective, first, device, sample, penalty=None
+    ):
         super().__init__(net_D, net_G, trainer_D, trainer_G, objective, first, device)
         X, Z, condition = sample
         self.dtype, self.jax_device = X.dtype, runtime.devices('cpu')[0]
@@ -44,10 +47,15 @@ class XLA(Adversarial):
         names = ('condition',) if condition is not None else ()
         D, G = (_network(*named, *names) for named in ((net_D, 'X'), (net_G, 'Z')))
         loss_D, loss_G = map(_loss, (objective.loss_D, objective.loss_G))
-        merge = not D.moving and _splits(net_D, net_G, *sample, self.pack)
+        splits = not D.moving and _splits(net_D, net_G, *sample, self.pack)
+        if penalty and not splits:
+            raise CannotPlay(
+                '`net_D` mixes examples, as BatchNorm does: no example has its own slope'
+            )
         self.rules = play.Rules(
             D, G, loss_D, loss_G, *map(_adam, (trainer_D, trainer_G)), first, objective.clip,
-            objective.boundary, self.pack, merge,
+            objective.boundary, self.pack, splits, penalty and penalties.penalty(*penalty),
+            D.random or G.random or bool(penalty),
         )  # fmt: skip
         self.game, self.slots, self.programs, self.played = play.Game(self.rules), {}, {}, []
         self.ahead = 16  # steps in a call, until their time is known
@@ -60,7 +68,7 @@ class XLA(Adversarial):
     def play(self, batches, noise):
         """Play an epoch and return how many examples it had; see `Engine.play`."""
         examples, seed = 0, None
-        if self.rules.net_D.random or self.rules.net_G.random:
+        if self.rules.noisy:
             state = numpy.random.RandomState()
             state.set_state(numpy.random.get_state())  # asked without being moved
             seed = state.randint(2**31)

@@ -35,7 +35,9 @@ class Rules(NamedTuple):
         loss_D, loss_G: (logits (n, 1), labels (n, 1)) -> (n,).
         adam_D, adam_G: `Adam`s.
         merge: whether D may judge real and fake examples in one batch.
-        penalty: None or (weights of D, judge, real X, fake X, key) -> one number per batch.
+        penalty: what `penalties.penalty` returns, or None; it joins the real and the fake part of
+            D's loss, so it is halved with them.
+        noisy: whether a step draws anything.
     """
 
     net_D: Any
@@ -50,6 +52,7 @@ class Rules(NamedTuple):
     pack: int = 1
     merge: bool = True
     penalty: Any = None
+    noisy: bool = False
 
 
 def adam(constants, player, gradients, rate, examples):
@@ -153,12 +156,11 @@ class Game:
                 moves = moves + more
             real = rules.loss_D(real_Y, jnp.ones_like(real_Y)).sum()
             fake = rules.loss_D(fake_Y, jnp.zeros_like(fake_Y)).sum()
-            total = (real + fake) / 2  # halved, as in the book
+            total = real + fake
             if rules.penalty is not None:
-                total = total + len(real_Y) * rules.penalty(
-                    lambda X: judge(X, condition, keys[0])[0], X, fake_X, keys[2]
-                )
-            return total, (real_Y[:, 0], fake_Y[:, 0], moves)
+                slope = rules.penalty(lambda X: judge(X, condition, keys[0])[0], X, fake_X, keys[2])
+                total = total + len(real_Y) * slope
+            return total / 2, (real_Y[:, 0], fake_Y[:, 0], moves)  # halved, as in the book
 
         gradients, (real_Y, fake_Y, moves) = jax.grad(loss, has_aux=True)(state['D']['weights'])
         player = adam(rules.adam_D, state['D'], gradients, rate, len(real_Y))
