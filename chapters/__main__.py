@@ -184,6 +184,8 @@ def start(name, keywords):
         message = (str(error) or type(error).__name__).splitlines()[0]
         if isinstance(error, ImportError) and error.name == 'mxnet':
             message = sys.modules['d2l_gan._environment'].missing()
+        if isinstance(error, ImportError) and error.name == 'jax':
+            message = "this chapter needs JAX: pip install 'd2l_gan[xla]'"
         click.echo(f'Error: {message}', err=True)
         about_a_flag = isinstance(error, ValueError) and re.match(r'`(\w+)`', message)
         sys.exit(2 if about_a_flag and about_a_flag.group(1) in keywords else 1)

@@ -8,7 +8,7 @@ import pytest
 
 CHAPTERS = sorted(p.stem for p in Path('chapters').glob('*.py') if not p.stem.startswith('_'))
 # Solutions that train for longer than a fast test may.
-SLOW = ('mnist_vanilla', 'mnist_leaky', 'mnist_deep', 'sine', 'static_graph')
+SLOW = ('mnist_vanilla', 'mnist_leaky', 'mnist_deep', 'sine', 'static_graph', 'xla')
 
 
 def solutions(chapter):

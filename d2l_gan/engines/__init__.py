@@ -103,6 +103,7 @@ class Engine:
         named = adapter.named(*self.players[player])
         self.averages = {name: p.data().copy() for name, p in named.items()}
         self.pairs = [(self.averages[name], p.data()) for name, p in named.items()]
+        self.move_averages()  # by the rate of step 0: the same weights, rounded once
 
     def move_averages(self):
         """Move the averages towards the weights: fast at first, then at the rate 1 - decay."""

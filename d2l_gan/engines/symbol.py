@@ -69,6 +69,7 @@ class Symbol(Adversarial):
             if average.shape != p.shape:  # a view: NumPy's form of this would copy
                 average = average[start : start + p.data().size].reshape(p.shape)
             self.averages[name] = average.as_np_ndarray()
+        self.move_averages()
 
     def step(self, X, Z, condition=None):
         """Update both players once; see `engines` for the shapes."""
