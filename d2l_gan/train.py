@@ -11,6 +11,7 @@ import time
 from d2l_gan import check, devices, engines, losses, start
 from d2l_gan.engines import adapter
 from d2l_gan.game import Game
+from d2l_gan.many import train_many  # noqa: F401 - the same game from many seeds
 from d2l_gan.noise import seeded
 
 from mxnet import autograd, init, np, npx

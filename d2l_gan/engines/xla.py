@@ -67,31 +67,45 @@ class XLA(Adversarial):
 
     def play(self, batches, noise):
         """Play an epoch and return how many examples it had; see `Engine.play`."""
-        examples, seed = 0, None
+        examples = 0
+        mx.nd.waitall()
+        self.flat = self.gathered()
+        try:
+            for X, *others in self.pools(batches, noise):
+                self.pool(X, *others)
+                examples += X.shape[0] * X.shape[1]
+        finally:  # after an interrupt, Gluon has what was played until then
+            self.scatter(numpy.asarray(self.flat))
+        return examples
+
+    def pools(self, batches, noise):
+        """Yield an epoch's pools: X, Z, condition, (steps, batch, ...), and JAX's key or None."""
+        seed = None
         if self.rules.noisy:
             state = numpy.random.RandomState()
             state.set_state(numpy.random.get_state())  # asked without being moved
             seed = state.randint(2**31)
-        mx.nd.waitall()
-        if not self.slots:
-            self.slots = self.places()
-        views = [
-            adapter.view(owner.data() if isinstance(owner, gluon.Parameter) else owner, shape,
-                         self.dtype)
-            for owner, shape in self.slots.values()
-        ]  # fmt: skip
-        with runtime.precision(self.dtype), jax.default_device(self.jax_device):
-            flat = numpy.concatenate([view.ravel() for view in views])
-            for number, (X, condition) in enumerate(pools.of(batches)):
-                Z = pools.noise(noise, X.shape[1], len(X))
-                key = None if seed is None else numpy.array([number, seed], 'uint32')
-                flat = self.pool(flat, X, Z, condition, key)
-                examples += X.shape[0] * X.shape[1]
-            flat, start = numpy.asarray(flat), 0
-        for view in views:
+        for number, (X, condition) in enumerate(pools.of(batches)):
+            Z = pools.noise(noise, X.shape[1], len(X))
+            yield X, Z, condition, None if seed is None else numpy.array([number, seed], 'uint32')
+
+    def views(self):
+        """Return Gluon's arrays as NumPy's, in the order of the state."""
+        self.slots = self.slots or self.places()
+        for owner, shape in self.slots.values():
+            array = owner.data() if isinstance(owner, gluon.Parameter) else owner
+            yield adapter.view(array, shape, self.dtype)
+
+    def gathered(self):
+        """Return all of Gluon's arrays, one after the other in one."""
+        return numpy.concatenate([view.ravel() for view in self.views()])
+
+    def scatter(self, flat):
+        """Write what `gathered` returned back into Gluon's arrays."""
+        start = 0
+        for view in self.views():
             view[...] = flat[start : start + view.size].reshape(view.shape)
             start += view.size
-        return examples
 
     def places(self):
         """Return {place in the state: (Parameter or array, shape)} of all that a step needs."""
@@ -104,32 +118,36 @@ class XLA(Adversarial):
         found.update({('average', path): (a, a.shape) for path, a in self.averages.items()})
         return found
 
-    def pool(self, flat, X, Z, condition, key):
-        """Return the state after the steps of a pool, X and Z: (steps, batch, ...)."""
-        steps, batch = X.shape[:2]
+    def pool(self, X, Z, condition, key):
+        """Play the steps of a pool, X and Z: (steps, batch, ...), on the state `flat`.
+
+        With many games side by side `flat` is (games, ...), X and Z (steps, games, batch, ...).
+        """
+        games = self.flat.shape[:-1]
+        steps, batch = len(X), X.shape[1 + len(games)]
         room = min([k for k, b in self.programs if b == batch and k >= steps], default=steps)
         pool = {'X': X, 'Z': Z, 'condition': condition, 'rates': self.rates(steps)}
         pool = {name: None if a is None else pools.filled(a, room) for name, a in pool.items()}
         pool['key'] = key
-        notes, start = numpy.zeros((room, 3, batch // self.pack), self.dtype), 0
-        if (room, batch) not in self.programs:
-            self.programs[room, batch] = self.compile(flat, pool, notes)
-        pool = jax.device_put(pool, self.jax_device)
-        while start < steps:
-            began, stop = time.perf_counter(), min(steps, start + self.ahead)
-            bounds = numpy.int32(start), numpy.int32(stop)
-            flat, notes, sums = self.programs[room, batch](flat, pool, notes, *bounds)
-            sums = numpy.asarray(sums)  # waits, so that an interrupt is heard soon
-            seconds = (time.perf_counter() - began) / (stop - start)
-            self.ahead = max(1, int(min(4 * self.ahead, SECONDS / max(seconds, 1e-9))))
-            start = stop
+        notes, start = numpy.zeros((room, *games, 3, batch // self.pack), self.dtype), 0
+        with runtime.precision(self.dtype), jax.default_device(self.jax_device):
+            if (room, batch) not in self.programs:
+                self.programs[room, batch] = self.compile(self.flat, pool, notes)
+            pool = jax.device_put(pool, self.jax_device)
+            while start < steps:
+                began, stop = time.perf_counter(), min(steps, start + self.ahead)
+                bounds = numpy.int32(start), numpy.int32(stop)
+                flat, notes, sums = self.programs[room, batch](self.flat, pool, notes, *bounds)
+                sums = numpy.asarray(sums)  # waits, so that an interrupt is heard soon
+                self.flat, self.steps = flat, self.steps + stop - start
+                for _, trainer in self.players.values():
+                    adapter.set_updates(trainer, adapter.updates(trainer) + stop - start)
+                seconds = (time.perf_counter() - began) / (stop - start)
+                self.ahead = max(1, int(min(4 * self.ahead, SECONDS / max(seconds, 1e-9))))
+                start = stop
         self.played.append((sums[:steps], batch // self.pack))
-        self.steps += steps
-        for _, trainer in self.players.values():
-            adapter.set_updates(trainer, adapter.updates(trainer) + steps)
-        return flat
 
-    def compile(self, *arguments):
+    def compile(self, flat, *arguments):
         """Return the program for arrays of these shapes, compiled now or kept from before."""
         shapes = {place: shape for place, (_, shape) in self.slots.items()}
 
@@ -138,9 +156,12 @@ class XLA(Adversarial):
             flat = jnp.concatenate([_at(state, place).ravel() for place in shapes])
             return flat, notes, jax.vmap(self.game.judge_notes)(notes)
 
+        if flat.ndim == 2:
+            axes = {'X': 1, 'Z': 1, 'condition': 1, 'rates': None, 'key': 0}
+            program = jax.vmap(program, (0, axes, 1, None, None), (0, 1, 1))
         bounds = numpy.int32(0), numpy.int32(0)
         with runtime.keeping():
-            return jax.jit(program).lower(*arguments, *bounds).compile()
+            return jax.jit(program).lower(flat, *arguments, *bounds).compile()
 
     def rates(self, steps):
         """Return Adam's corrected rates of D and G and the average's, (steps, 3)."""
@@ -157,6 +178,10 @@ class XLA(Adversarial):
     def read(self):
         """Return the means of an epoch; see `Adversarial`."""
         played, self.played = self.played, []
+        return self.means(played)
+
+    def means(self, played):
+        """Return {column: mean} of [(sums of each step, how many they are over)]."""
         sums = numpy.concatenate([sums for sums, _ in played]).astype('float64')
         for step, column in numpy.argwhere(~numpy.isfinite(sums[:, :2])):
             raise NotFinite(self.columns[column], step + 1, sums[step, column])
