@@ -98,7 +98,8 @@ def train(
         seed: an int >= 0; None draws one from MXNet's generator.
         device: see `devices.device`.
         engine: 'textbook', 'symbol' (compiled), 'xla' (compiled by JAX, which the extra `xla`
-            installs), or 'auto', which compiles what it can.
+            installs), or 'auto', which compiles what it can: long games with JAX, where it is
+            installed (see `engines.choose`).
         penalty: on the slope of D, for the engine 'xla': 'r1', 'r2' (at real, at fake examples) or
             'gradient' (towards 1, between them).
         penalty_weight: of the penalty beside the real and the fake part of D's loss: the papers'
@@ -149,6 +150,7 @@ def train(
         engines.choose(
             engine, *players, objective, first, device, sample,
             penalty=penalty and (penalty, penalty_weight),
+            steps=num_epochs * len(data_iter) if hasattr(data_iter, '__len__') else None,
         ),
         data_iter, data, num_epochs, seed, rates, noise, fixed_Z, fixed_condition,
         hyperparameters=dict(

@@ -421,3 +421,27 @@ def test_pools_of_batches_of_one_size(monkeypatch):
     assert found == [(3, 4, 2), (1, 4, 2), (1, 2, 2), (1, 4, 2)]
     numbers = list(itertools.chain(*(pool[:, 0, 0] for pool, _ in pools.of(X))))
     assert numbers == [0, 1, 2, 3, 4, 5]
+
+
+def test_auto_takes_jax_for_long_games_without_convolutions(monkeypatch):
+    def chosen(networks=small, steps=engines.LONG, shape=(2,)):
+        net_D, net_G = networks()
+        X, Z = np.ones((8, *shape)), np.ones((8, 2))
+        for net, x in ((net_D, X), (net_G, Z)):
+            net.initialize()
+            net(x)
+        trainers = adapter.adam(net_D, 0.1), adapter.adam(net_G, 0.1)
+        given = net_D, net_G, *trainers, losses.objective('bce'), 'D', mx.cpu(), (X, Z, None)
+        return type(engines.choose('auto', *given, steps=steps)).__name__
+
+    def convolutions():
+        net_D, net_G = small()
+        image = nn.HybridSequential()
+        image.add(nn.HybridLambda(lambda F, x: x.reshape((-1, 1, 1, 2))), nn.Conv2D(3, 1), net_D)
+        return image, net_G
+
+    assert chosen() == 'XLA'
+    assert chosen(steps=engines.LONG - 1) == chosen(steps=None) == 'Symbol'
+    assert chosen(convolutions) == 'Symbol'
+    monkeypatch.setitem(sys.modules, 'jax', None)
+    assert chosen() == 'Symbol'

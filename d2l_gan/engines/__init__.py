@@ -22,7 +22,7 @@ An engine is a class with `players` and `columns`, a method `step` and a method 
 Which engine plays is chosen by `choose`. Callbacks know none of this: they look at the `Game`.
 """
 
-import importlib
+import importlib.util
 import time
 
 from d2l_gan import check, deconvolution  # noqa: F401 - mends Gluon's layers
@@ -32,6 +32,7 @@ import mxnet as mx
 import numpy
 
 SECONDS, MEGABYTES = 0.25, 32  # how far Python may be ahead of the device
+LONG = 20_000  # steps that earn back the seconds of importing JAX and compiling with it
 ENGINES = {'textbook': 'Textbook', 'symbol': 'Symbol', 'xla': 'XLA'}
 
 
@@ -171,7 +172,7 @@ def _sigmoid(logit):
     return (1 + numpy.tanh(logit / 2)) / 2
 
 
-def choose(name, *game, penalty=None):
+def choose(name, *game, penalty=None, steps=None):
     """Return the engine `name` for a game, or for 'auto' the first that can play it.
 
     Args:
@@ -179,6 +180,9 @@ def choose(name, *game, penalty=None):
         game: what every engine for two players is made with: net_D, net_G, trainer_D, trainer_G,
             objective, first, device, and the sample (X, Z, condition).
         penalty: None, or a penalty on D's slope and its weight, ('r1', 1.0), for 'xla'.
+        steps: how many the run is going to have, None where nobody knows. 'auto' takes 'xla' for
+            `LONG` runs, if JAX is installed. Convolutions stay with 'symbol': XLA's take several
+            times as long on a CPU.
 
     Raises:
         ValueError: where the engine that was asked for cannot play this game; it says why.
@@ -191,6 +195,8 @@ def choose(name, *game, penalty=None):
         )
     more = {'penalty': penalty} if penalty else {}
     automatic = ('xla',) if penalty else ('symbol', 'textbook')
+    if name == 'auto' and not penalty and _pays(steps, *game):
+        automatic = ('xla', *automatic)
     for candidate in automatic if name == 'auto' else (name,):
         try:
             module = importlib.import_module(f'd2l_gan.engines.{candidate}')
@@ -198,3 +204,15 @@ def choose(name, *game, penalty=None):
         except CannotPlay as error:
             reason = error
     raise ValueError(f'`engine` is {name!r}, but {reason}') from reason
+
+
+def _pays(steps, net_D, net_G, *game):
+    """Say whether a game is long enough for 'xla', and of operators that XLA is fast at."""
+    if not steps or steps < LONG or importlib.util.find_spec('jax') is None:
+        return False
+    names = ('Z',) if game[-1][2] is None else ('Z', 'condition')
+    try:
+        found = {node.op for net in (net_D, net_G) for node in graph.trace(net, *names).operators()}
+    except graph.NoGraph:
+        return False
+    return not found & {'Convolution', 'Deconvolution'}
