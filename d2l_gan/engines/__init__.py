@@ -25,7 +25,7 @@ Which engine plays is chosen by `choose`. Callbacks know none of this: they look
 import importlib.util
 import time
 
-from d2l_gan import check, deconvolution  # noqa: F401 - mends Gluon's layers
+from d2l_gan import check, deconvolution, graph  # noqa: F401 - deconvolution mends Gluon
 from d2l_gan.engines import adapter
 
 import mxnet as mx
