@@ -1,7 +1,15 @@
 """Convolutional players, colour and grey, in float32, where MXNet itself would fail."""
 
+import subprocess
+import sys
+
 from d2l_gan import deconvolution, losses
+from d2l_gan.callbacks import Checkpoint, Generators
 from d2l_gan.engines import adapter
+from d2l_gan.engines.symbol import Symbol
+from d2l_gan.engines.textbook import Textbook
+from d2l_gan.export import export_onnx
+from d2l_gan.generator import latest_generator
 from d2l_gan.train import train, update_D, update_G
 
 import mxnet as mx
@@ -136,3 +144,77 @@ def test_which_fail_is_still_so():
     x = np.random.normal(size=(2, 16, 4, 4))
     with deconvolution.as_it_is(), pytest.raises(mx.MXNetError, match='reorder'):
         passed(layer, x, 'float32')
+
+
+SAMPLED = """
+import sys
+from d2l_gan.generator import latest_generator
+import numpy
+numpy.save(sys.argv[2], latest_generator(sys.argv[1]).sample(5, seed=3).asnumpy())
+"""
+
+
+class Stop:
+    """Break off after an epoch, as if the process had died."""
+
+    def __call__(self, game):
+        if game.epoch == 1:
+            raise ZeroDivisionError
+
+
+def state(game):
+    arrays = {name: array.asnumpy().tobytes() for name, array in game.arrays().items()}
+    return arrays, game.counters(), game.history.loss_D.tolist()
+
+
+@pytest.mark.parametrize('channels', [1, 3])
+@pytest.mark.parametrize('engine', ['textbook', 'symbol'])
+def test_from_the_first_step_to_a_sample_elsewhere(tmp_path, engine, channels):
+    """Stopped and resumed, it ends with the same bits; saved, it makes the same pictures."""
+    games, settings = [], {'first': 'G', 'average': 0.9, 'num_epochs': 3}
+    play(engine, channels, callbacks=[games.append, Checkpoint(tmp_path / 'a')], **settings)
+    with pytest.raises(ZeroDivisionError):
+        play(engine, channels, callbacks=[Checkpoint(tmp_path / 'b'), Stop()], **settings)
+    callbacks = [Generators(tmp_path), games.append, Checkpoint(tmp_path / 'b', resume=True)]
+    play(engine, channels, callbacks=callbacks, **settings)
+    assert state(games[-1]) == state(games[2])
+
+    command = [sys.executable, '-c', SAMPLED, tmp_path / 'generators', tmp_path / 'X.npy']
+    subprocess.run(command, check=True)
+    loaded = latest_generator(tmp_path / 'generators')
+    assert (numpy.load(tmp_path / 'X.npy') == loaded.sample(5, seed=3).asnumpy()).all()
+    Z = np.random.normal(size=(4, 10, 1, 1))
+    assert (loaded(Z) == games[-1].generate(Z)).all()
+    pytest.importorskip('onnx')
+    runtime = pytest.importorskip('onnxruntime')
+    with games[-1].averaged():
+        export_onnx(games[-1].net_G, tmp_path / 'g.onnx', (10, 1, 1))
+    session = runtime.InferenceSession(str(tmp_path / 'g.onnx'))
+    (found,) = session.run(None, {'Z': Z.asnumpy()})
+    assert abs(found - loaded(Z).asnumpy()).max() < 1e-5
+
+
+@pytest.mark.parametrize('first', ['D', 'G'])
+def test_statistics_and_weights_after_fifty_steps(first):
+    """In float64, where rounding does not hide what differs."""
+    found = []
+    for engine in (Textbook, Symbol):
+        mx.random.seed(1)
+        (net_D, net_G), random = networks(3, 4), numpy.random.RandomState(2)
+        sizes = [(4, 3, 16, 16), (4, 10, 1, 1)]
+        X, Z = (np.array(random.normal(size=size), dtype='float64') for size in sizes)
+        trainers = []
+        for net, x in ((net_D, X), (net_G, Z)):
+            net.initialize(mx.init.Normal(0.1))
+            net(x.astype('float32'))
+            net.cast('float64')
+            trainers.append(adapter.adam(net, 1e-3))
+        game = net_D, net_G, *trainers, losses.objective('hinge'), first, mx.cpu()
+        player = engine(*game, (X, Z, None))
+        for _ in range(50):
+            player.step(*(np.array(random.normal(size=size), dtype='float64') for size in sizes))
+        player.read()
+        found.append([a for p in 'DG' for a in adapter.arrays(*player.players[p]).values()])
+    for one, other in zip(*found):
+        scale = abs(one.asnumpy()).max()
+        assert abs(one.asnumpy() - other.asnumpy()).max() <= 1e-8 * scale
