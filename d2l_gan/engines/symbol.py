@@ -73,11 +73,12 @@ class Symbol(Adversarial):
 
     def step(self, X, Z, condition=None):
         """Update both players once; see `engines` for the shapes."""
-        if len(X) < self.pack:
+        size = len(X)  # which takes MXNet as long as a small operator
+        if size < self.pack:
             return
-        batch = self.batches.get(len(X))
+        batch = self.batches.get(size)
         if batch is None:
-            batch = self.batches[len(X)] = _Batch(self, X, Z, condition)
+            batch = self.batches[size] = _Batch(self, X, Z, condition)
         for load, value in zip(batch.load, (X, Z, condition)):
             load(of=value)
         batch.generate.forward()
