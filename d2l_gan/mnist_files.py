@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy
 
 from . import files
+from .speak import tell
 
 MIRRORS = (
     'https://ossci-datasets.s3.amazonaws.com/mnist/',
@@ -221,7 +222,7 @@ def load(name, patience=30):
         try:
             return read(cached(name), content)
         except DataError as error:
-            print(f'{str(error).split(";")[0]}: fetching it again', file=sys.stderr)
+            tell(f'{str(error).split(";")[0]}: fetching it again')
             with contextlib.suppress(OSError):
                 cached(name).unlink()
     return fetch(name, content, patience)

@@ -2,9 +2,9 @@
 
 import functools
 import os
-import sys
 
 from d2l_gan import check, mnist_files
+from d2l_gan.speak import tell
 
 import numpy
 from mxnet import np
@@ -81,7 +81,7 @@ def _automatic(_directory):
             mnist_files.load(name, patience=5)
     except mnist_files.Unavailable as error:
         why = str(error).split(';')[0]
-        print(f"These are scikit-learn's 1,797 digits, since {why}.", file=sys.stderr)
+        tell(f"These are scikit-learn's 1,797 digits, since {why}.")
         return 'digits'
     return 'mnist'
 

@@ -56,7 +56,7 @@ def film(pictures, path, milliseconds=150):
         with Image.fromarray(picture) if array else Image.open(picture) as image:
             frames.append(image.convert('RGB'))
     # One palette for all, or what stands still would flicker.
-    palette = frames[-1].quantize(64)
+    palette = frames[-1].quantize(256)
     first, *rest = (frame.quantize(palette=palette, dither=0) for frame in frames)
     timing = {'duration': [milliseconds] * len(rest) + [2000], 'loop': 0}
     write = lambda file: first.save(file, 'GIF', save_all=True, append_images=rest, **timing)
@@ -127,7 +127,8 @@ class Animator:
         _erase(axes)
         labels = itertools.chain(self.legend, itertools.repeat(None))
         for x, y, fmt, label in zip(self.X, self.Y, itertools.cycle(self.fmts), labels):
-            axes.plot(x, y, fmt, label=label, marker='.' if len(x) == 1 else None)
+            lone = {'marker': '.', 'clip_on': False} if len(x) == 1 else {}
+            axes.plot(x, y, fmt, label=label, **lone)
         axes.set(**self.limits)
         if self.legend:
             axes.legend()

@@ -30,14 +30,18 @@ def bar(*args, **keywords):
     return tqdm(*args, disable=not in_terminal(), **size, **keywords)
 
 
-def tell(text):
+def tell(text, result=False):
     """Print a sentence under a notebook's cell, else on standard error, above a progress bar.
 
     Nobody may be listening any more; that is no reason to stop.
+
+    Args:
+        text: what to print.
+        result: whether it is what a program is run for, and so goes to standard output.
     """
     from tqdm import tqdm
 
-    file = sys.stdout if in_notebook() else sys.stderr
+    file = sys.stdout if result or in_notebook() else sys.stderr
     if file is None:  # closed before Python began
         return
     with contextlib.suppress(OSError, ValueError):

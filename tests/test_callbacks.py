@@ -5,6 +5,7 @@ import io
 import os
 import pty
 import re
+import shlex
 import struct
 import subprocess
 import sys
@@ -250,6 +251,44 @@ def test_a_window_where_there_is_a_display_and_a_sentence_where_not(monkeypatch,
     assert calls == ['pause', 'pause', 'show', 'close']
     monkeypatch.setattr(pyplot, 'figure', lambda **options: plots.Picture())
     assert figure._window() is None  # a backend without windows
+
+
+GAME = """
+import os, sys
+from d2l_gan.callbacks import Film, Progress
+from tests.fakes import Game
+if sys.argv[1] == 'later':
+    sys.stderr.close()
+Game(2).run(Progress(), Film(sys.argv[2]))
+"""
+
+
+@pytest.mark.parametrize(
+    'command', ['{} before {} 2>&-', '{} later {}', '{} before {} 2>/dev/full']
+)
+def test_a_run_goes_on_when_nobody_listens(tmp_path, command):
+    call = f'{shlex.quote(sys.executable)} -c {shlex.quote(GAME)}'
+    command = command.format(call, shlex.quote(str(tmp_path)))
+    done = subprocess.run(
+        command, shell=True, stdout=subprocess.PIPE, encoding='utf-8', timeout=120
+    )
+    assert done.returncode == 0
+    assert CLOSING.fullmatch(done.stdout)
+    assert (tmp_path / 'training.gif').exists()
+
+
+def test_a_run_goes_on_when_its_result_is_not_read(tmp_path):
+    call = f'{shlex.quote(sys.executable)} -c {shlex.quote(GAME)} before {tmp_path} 2>&1 | head -1'
+    subprocess.run(call, shell=True, stdout=subprocess.DEVNULL, timeout=120)
+    assert (tmp_path / 'training.gif').exists()
+
+
+def test_a_first_epoch_is_seen_in_the_film(tmp_path):
+    figure = Game(5).play(Figure(tmp_path), epochs=1)
+    losses = figure.panels.axes[0]
+    assert [line.get_marker() for line in losses.lines] == ['.', '.']
+    figure = Game(5).play(Figure(tmp_path), epochs=2)
+    assert [line.get_marker() for line in figure.panels.axes[0].lines] == ['None', 'None']
 
 
 # In a process of its own: terminal and pipe

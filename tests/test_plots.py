@@ -149,7 +149,7 @@ def test_a_film_of_arrays(tmp_path):
         for i, picture in enumerate(pictures):
             image.seek(i)
             off = numpy.array(image.convert('L')).astype(int) - picture
-            assert numpy.abs(off).max() <= 8  # 64 greys
+            assert numpy.abs(off).max() <= 4  # 256 colours are not all of them
     with pytest.raises(ValueError, match='`pictures` is empty'):
         plots.film([], tmp_path / 'b.gif')
     assert sorted(path.name for path in tmp_path.iterdir()) == ['a.gif']

@@ -10,6 +10,7 @@ QUICK = {
     'interrupted': {'times': 1},
     'terminated': {'times': 1},
     'interrupted_twice': {'times': 1},
+    'terminated_in_the_middle': {'times': 1},
     'file_too_large': {},
     'read_only': {},
     'removed': {},

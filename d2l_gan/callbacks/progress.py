@@ -40,7 +40,7 @@ class Progress:
         if stopped:
             tell(f'stopped after epoch {game.epoch}: {stopped}')
         if game.epoch and (game.epoch >= game.num_epochs or stopped):
-            print(in_words(game.history), flush=True)
+            tell(in_words(game.history), result=True)
 
 
 def in_words(history):
