@@ -707,8 +707,8 @@ def long_run(directory, epochs=500, steps=100):
 
 FAULTS = [
     killed_any_time, killed_while_writing, killed_chapters, interrupted, terminated,
-    interrupted_twice, terminated_in_the_middle, file_too_large, disk_full, read_only, removed, two_at_once, flipped_bits,
-    cut_short, mutated, forged, not_this_training, long_run,
+    interrupted_twice, terminated_in_the_middle, file_too_large, disk_full, read_only, removed,
+    two_at_once, flipped_bits, cut_short, mutated, forged, not_this_training, long_run,
 ]  # fmt: skip
 
 
