@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 from d2l_gan import data, engines, losses
+from d2l_gan.callbacks import Checkpoint
 from d2l_gan.engines import CannotPlay, NotFinite, adapter, pools
 from d2l_gan.engines.textbook import Textbook
 from d2l_gan.train import train
@@ -20,6 +21,7 @@ from mxnet.gluon import nn
 jax = pytest.importorskip('jax', reason='needs JAX (the extra xla)')
 from d2l_gan.engines import xla  # noqa: E402
 from d2l_gan.xla import runtime  # noqa: E402
+from tests import test_checkpoint as saved  # noqa: E402
 
 npx.set_np()
 
@@ -445,3 +447,24 @@ def test_auto_takes_jax_for_long_games_without_convolutions(monkeypatch):
     assert chosen(convolutions) == 'Symbol'
     monkeypatch.setitem(sys.modules, 'jax', None)
     assert chosen() == 'Symbol'
+
+
+@pytest.mark.parametrize('settings', [{'average': 0.9}, {'nets': 'norm'}], ids=['average', 'norm'])
+def test_a_checkpoint_goes_on_to_the_same_bits(tmp_path, settings):
+    def game(play, *args):
+        norm = {'nets': saved.networks(norm=True)} if settings.get('nets') else settings
+        return play(*args, engine='xla', **norm)
+
+    whole = saved.state(game(saved.play, 4))
+    game(saved.broken_off, tmp_path, 2, 4)
+    assert saved.state(game(saved.play, 4, Checkpoint(tmp_path, resume=True))) == whole
+
+
+@pytest.mark.parametrize('first, then', [('symbol', 'xla'), ('xla', 'textbook')])
+def test_a_checkpoint_goes_on_in_another_engine(tmp_path, first, then):
+    whole = saved.play(4, engine='textbook')
+    saved.broken_off(tmp_path, 2, 4, engine=first)
+    other = saved.play(4, Checkpoint(tmp_path, resume=True), engine=then)
+    for column in whole.history.columns[:-1]:
+        assert abs(whole.history[column] - other.history[column]).max() < 1e-4
+    assert whole.counters() == other.counters()

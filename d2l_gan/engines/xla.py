@@ -7,6 +7,7 @@ same within rounding. Between epochs everything lies in Gluon's arrays; during o
 
 import functools
 import math
+import sys
 import time
 
 from d2l_gan import graph, losses
@@ -19,6 +20,8 @@ from mxnet import gluon, np, optimizer
 try:
     import jax
 except ImportError as error:
+    if sys.version_info < (3, 9):
+        raise CannotPlay('JAX needs Python 3.9 or newer') from error
     raise CannotPlay("JAX is not installed: pip install 'd2l_gan[xla]'") from error
 
 from d2l_gan.xla import layers, penalties, play, runtime, translate
