@@ -56,6 +56,24 @@ def device(spec=None):
     return spec if isinstance(spec, mx.Context) else mx.Context(kind, number)
 
 
+def of_jax(spec, engine):
+    """Return the GPU that JAX is to compute on, whatever MXNet was built for, or None.
+
+    `spec` is as for `device`. A GPU that MXNet can use itself is JAX's only where the `engine` is
+    'xla'; so is the first GPU where `spec` is None.
+    """
+    match = re.fullmatch(r'gpu(?:\((\d+)\))?', 'gpu' if spec is None else str(spec))
+    number = int(match.group(1) or 0) if match else 0
+    ours = engine == 'xla' or (engine == 'auto' and spec is not None and number >= num_gpus())
+    if not match or not ours:
+        return None
+    try:
+        from d2l_gan.xla import runtime
+    except ImportError:  # JAX is an extra
+        return None
+    return dict(enumerate(runtime.devices('gpu'))).get(number)
+
+
 def _what_is_there():
     found = num_gpus()
     if found:

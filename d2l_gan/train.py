@@ -132,7 +132,8 @@ def train(
     check.choice('penalty', penalty, (None, 'r1', 'r2', 'gradient'))
     check.number('penalty_weight', penalty_weight, '(0, inf)')
     check.rows('data', data, least=2)
-    device, objective = devices.device(device), losses.objective(objective)
+    gpu = devices.of_jax(device, engine)
+    device, objective = devices.device('cpu' if gpu else device), losses.objective(objective)
     if callbacks is None:
         from d2l_gan.callbacks import Figure, Progress  # a silent run needs no matplotlib
 
@@ -149,7 +150,7 @@ def train(
     game = Game(
         engines.choose(
             engine, *players, objective, first, device, sample,
-            penalty=penalty and (penalty, penalty_weight),
+            penalty=penalty and (penalty, penalty_weight), gpu=gpu,
             steps=num_epochs * len(data_iter) if hasattr(data_iter, '__len__') else None,
         ),
         data_iter, data, num_epochs, seed, rates, noise, fixed_Z, fixed_condition,

@@ -468,3 +468,21 @@ def test_a_checkpoint_goes_on_in_another_engine(tmp_path, first, then):
     for column in whole.history.columns[:-1]:
         assert abs(whole.history[column] - other.history[column]).max() < 1e-4
     assert whole.counters() == other.counters()
+
+
+def test_a_gpu_of_jaxs_serves_whatever_mxnet_was_built_for(monkeypatch):
+    """The CPU stands in for it: what lies where is the same."""
+    whole = run('xla')
+    with pytest.raises(RuntimeError, match='`device` is "gpu"; only "cpu" is here'):
+        run('xla', device='gpu')
+    monkeypatch.setattr(runtime, 'devices', lambda kind: jax.devices('cpu'))
+    chosen = []
+    for engine, device in (('xla', 'gpu'), ('auto', 'gpu(0)'), ('xla', None)):
+        history, weights = run(
+            engine, device=device, callbacks=[lambda game: chosen.append(game.engine)]
+        )
+        assert apart(whole[1], weights) == 0
+        assert whole[0].to_dict()['loss_D'] == history.to_dict()['loss_D']
+    assert {type(players) for players in chosen} == {xla.XLA}
+    with pytest.raises(RuntimeError, match='`device` is "gpu\\(7\\)"'):
+        run('xla', device='gpu(7)')

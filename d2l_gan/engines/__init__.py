@@ -172,7 +172,7 @@ def _sigmoid(logit):
     return (1 + numpy.tanh(logit / 2)) / 2
 
 
-def choose(name, *game, penalty=None, steps=None):
+def choose(name, *game, penalty=None, gpu=None, steps=None):
     """Return the engine `name` for a game, or for 'auto' the first that can play it.
 
     Args:
@@ -180,6 +180,7 @@ def choose(name, *game, penalty=None, steps=None):
         game: what every engine for two players is made with: net_D, net_G, trainer_D, trainer_G,
             objective, first, device, and the sample (X, Z, condition).
         penalty: None, or a penalty on D's slope and its weight, ('r1', 1.0), for 'xla'.
+        gpu: None, or what `devices.of_jax` returns, for 'xla'.
         steps: how many the run is going to have, None where nobody knows. 'auto' takes 'xla' for
             `LONG` runs, if JAX is installed. Convolutions stay with 'symbol': XLA's take several
             times as long on a CPU.
@@ -193,9 +194,9 @@ def choose(name, *game, penalty=None, steps=None):
             f"`penalty` is {penalty[0]!r}, which needs `engine` 'xla', and it is {name!r}: MXNet's "
             'derivatives of derivatives are wrong'
         )
-    more = {'penalty': penalty} if penalty else {}
-    automatic = ('xla',) if penalty else ('symbol', 'textbook')
-    if name == 'auto' and not penalty and _pays(steps, *game):
+    more = {key: value for key, value in (('penalty', penalty), ('gpu', gpu)) if value}
+    automatic = ('xla',) if more else ('symbol', 'textbook')
+    if name == 'auto' and not more and _pays(steps, *game):
         automatic = ('xla', *automatic)
     for candidate in automatic if name == 'auto' else (name,):
         try:

@@ -37,14 +37,27 @@ class XLA(Adversarial):
     Args:
         sample: (X, Z, condition), arrays that show the shapes.
         penalty: None, or a name in `penalties.NAMES` and its weight.
+        gpu: JAX's, None for the CPU. Between epochs everything lies on the CPU, with Gluon.
     """
 
     def __init__(
-        self, net_D, net_G, trainer_D, trainer_G, objective, first, device, sample, penalty=None
+        self,
+        net_D,
+        net_G,
+        trainer_D,
+        trainer_G,
+        objective,
+        first,
+        device,
+        sample,
+        penalty=None,
+        gpu=None,
     ):
         super().__init__(net_D, net_G, trainer_D, trainer_G, objective, first, device)
         X, Z, condition = sample
-        self.dtype, self.jax_device = X.dtype, runtime.devices('cpu')[0]
+        if device.device_type != 'cpu':
+            raise CannotPlay(f'JAX sees no {device}')
+        self.dtype, self.jax_device = X.dtype, gpu or runtime.devices('cpu')[0]
         for trainer in (trainer_D, trainer_G):
             _check(trainer, device, X.dtype)
         names = ('condition',) if condition is not None else ()
