@@ -5,9 +5,12 @@ notebooks, .made.json keeps the checksums of what was made, and of what it was m
 """
 
 import argparse
+import contextlib
 import hashlib
 import json
 import os
+import sys
+import threading
 from pathlib import Path
 
 import jupytext
@@ -38,6 +41,25 @@ def aside(path):
     return free
 
 
+@contextlib.contextmanager
+def alive():
+    """Print a dot every two seconds where somebody watches."""
+    done = threading.Event()
+
+    def tick():
+        while not done.wait(2):
+            print('.', end='', file=sys.stderr, flush=True)
+
+    if sys.stderr.isatty():
+        threading.Thread(target=tick, daemon=True).start()
+    try:
+        yield
+    finally:
+        done.set()
+        if sys.stderr.isatty():
+            print(file=sys.stderr)
+
+
 def make(chapter, path, execute):
     """Write the notebook of `chapter` to `path`, with the outputs of its cells if `execute`."""
     notebook = jupytext.read(chapter, fmt='py:percent')
@@ -46,7 +68,9 @@ def make(chapter, path, execute):
         from nbclient import NotebookClient
 
         where = {'metadata': {'path': '.'}}
-        NotebookClient(notebook, timeout=None, kernel_name='python3', resources=where).execute()
+        client = NotebookClient(notebook, timeout=None, kernel_name='python3', resources=where)
+        with alive():
+            client.execute()
     write(path, nbformat.writes(notebook) + '\n')
 
 

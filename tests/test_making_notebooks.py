@@ -1,7 +1,7 @@
 """`make notebooks` makes what is missing or old, and leaves alone what a reader has changed."""
 
 import json
-import subprocess
+import runpy
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,15 +21,18 @@ print(x)
 
 
 @pytest.fixture
-def desk(tmp_path):
+def desk(tmp_path, monkeypatch, capsys):
     """Return a function that makes notebooks in an empty directory, and what it needs to look."""
     chapter = tmp_path / 'toy.py'
     chapter.write_text(CHAPTER)
     folder = tmp_path / 'build' / 'notebooks'
 
+    monkeypatch.chdir(tmp_path)
+
     def make(*flags):
-        command = [sys.executable, str(ROOT / '.ci' / 'notebooks.py'), *flags, 'toy.py']
-        return subprocess.check_output(command, cwd=str(tmp_path)).decode()
+        monkeypatch.setattr(sys, 'argv', ['notebooks.py', *flags, 'toy.py'])
+        runpy.run_path(str(ROOT / '.ci' / 'notebooks.py'), run_name='__main__')
+        return capsys.readouterr().out
 
     return SimpleNamespace(make=make, chapter=chapter, folder=folder, path=folder / 'toy.ipynb')
 
