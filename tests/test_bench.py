@@ -53,6 +53,15 @@ def test_targets(results):
     assert not dict(bench.check(results))['gaussian: 11.9 times as fast as textbook, wanted 12']
 
 
+def test_targets_of_xla(results):
+    pytest.importorskip('jax', reason='needs JAX (the extra xla)')
+    for by_threads in results['systems'].values():
+        by_threads['1'] = dict(by_threads['1'], **race(xla=0.8, jit=30, scan=0.72))
+    verdicts = dict(bench.check(results))
+    assert verdicts['sine: XLA 0.90 of JAX by hand, wanted 0.87']
+    assert [holds for s, holds in verdicts.items() if 'sine: XLA 12.50 times' in s] == [True]
+
+
 def test_readme_is_written_between_its_markers(tmp_path):
     readme = tmp_path / 'README.md'
     readme.write_text('a\n<!-- bench -->\nold\n<!-- /bench -->\nb\n', encoding='utf-8')

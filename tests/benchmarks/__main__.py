@@ -7,6 +7,7 @@ README between its two markers, and the plot of the growth to the book.
 """
 
 import contextlib
+import importlib.util
 import json
 import os
 import platform
@@ -17,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from importlib import metadata
 from pathlib import Path
 
 from tests.benchmarks.feeding import images_per_second
@@ -31,9 +33,16 @@ FORMS = {
     'textbook': "the textbook's code",
     'updates': 'ours, update by update',
     'static': 'ours, compiled',
+    'xla': 'ours, on XLA',
+    'jit': 'JAX by hand, jit a step',
+    'scan': 'JAX by hand, scan',
     'eager': 'PyTorch',
     'fused': 'PyTorch, fused Adam',
 }
+# What `engine='xla'` must gain over 'symbol', with JAX 0.7 or newer and with 0.4.
+XLA = {
+    'gaussian': (6, 12), 'sine': (2, 1.6), 'mnist_leaky': (1.1, 0.95), 'mnist_deep': (1.1, 0.95),
+}  # fmt: skip
 # (system, threads) -> what must hold: ratio of two forms' times, at least so much.
 TARGETS = [
     ('gaussian', 'textbook', 12), ('gaussian', 'eager', 3.5), ('sine', 'eager', 2),
@@ -68,7 +77,8 @@ class Player:
     """A process that plays one form of one system."""
 
     def __init__(self, form, system, threads, torch):
-        modules = {'textbook': 'textbook', 'updates': 'ours', 'static': 'ours'}
+        modules = {'textbook': 'textbook', 'updates': 'ours', 'static': 'ours', 'xla': 'ours',
+                   'jit': 'by_hand', 'scan': 'by_hand'}  # fmt: skip
         python = sys.executable if form in modules else torch
         module = f'tests.benchmarks.{modules.get(form, "pytorch")}'
         self.process = subprocess.Popen(
@@ -280,6 +290,15 @@ def check(results):
         if form in one.get(name, {}):
             found = ratio(one[name], form, 'static')
             yield f'{name}: {found:.1f} times as fast as {form}, wanted {least}', found >= least
+    for name, (new, old) in XLA.items():
+        if 'xla' in one.get(name, {}):
+            least = old if metadata.version('jax').startswith('0.4') else new
+            found, beside = ratio(one[name], 'static', 'xla'), ratio(one[name], 'scan', 'xla')
+            yield (
+                f'{name}: XLA {found:.2f} times as fast as compiled, wanted {least}',
+                found >= least,
+            )
+            yield f'{name}: XLA {beside:.2f} of JAX by hand, wanted 0.87', beside >= 0.87
     if 'multiply' in one.get('mnist_leaky', {}):
         over = median(one['mnist_leaky'], 'static') / floor(
             SYSTEMS['mnist_leaky'], one['mnist_leaky']
@@ -318,7 +337,9 @@ def main(rounds, seconds, systems):
     """Time a training step beside the textbook's code and PyTorch."""
     OUT.mkdir(parents=True, exist_ok=True)
     torch = pytorch()
-    forms = [f for f in FORMS if torch or f not in ('eager', 'fused')] + ['multiply'] * bool(torch)
+    missing = set() if torch else {'eager', 'fused'}
+    missing |= set() if importlib.util.find_spec('jax') else {'xla', 'jit', 'scan'}
+    forms = [f for f in FORMS if f not in missing] + ['multiply'] * bool(torch)
     threads = sorted({1, os.cpu_count()})
     results = {'machine': machine(), 'rounds': rounds, 'systems': {}}
     for name in systems or SYSTEMS:

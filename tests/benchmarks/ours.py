@@ -39,7 +39,7 @@ def main():
         network(s['D']), network(s['G']), batches, 10**6, *rates, s['latent_dim'], X,
         objective=losses.objective(s['objective'], label_smoothing=s['smoothing']),
         prior=s['prior'], first=s['first'], seed=0,
-        engine='symbol' if form == 'static' else 'textbook', callbacks=[measure],
+        engine={'static': 'symbol', 'xla': 'xla'}.get(form, 'textbook'), callbacks=[measure],
     )  # fmt: skip
 
 

@@ -1,0 +1,117 @@
+"""The chapters' games written by hand in JAX: a jit per step, or one scan per epoch."""
+
+import json
+import sys
+import time
+
+from tests.benchmarks.meter import Meter
+from tests.benchmarks.systems import LEARNING_RATE
+
+import jax
+import jax.numpy as jnp
+
+ACTIVATIONS = {
+    'relu': jax.nn.relu,
+    'tanh': jnp.tanh,
+    'sigmoid': jax.nn.sigmoid,
+    'leaky': lambda x: jax.nn.leaky_relu(x, 0.01),
+    None: lambda x: x,
+}
+BETAS = 0.9, 0.999
+
+
+def network(key, inputs, layers):
+    weights = []
+    for units, _ in layers:
+        key, own = jax.random.split(key)
+        weights.append((0.02 * jax.random.normal(own, (inputs, units)), jnp.zeros(units)))
+        inputs = units
+    return weights
+
+
+def apply(weights, layers, x):
+    for (weight, bias), (_, activation) in zip(weights, layers):
+        x = ACTIVATIONS[activation](x @ weight + bias)
+    return x
+
+
+def cross_entropy(logit, label):
+    return (jax.nn.softplus(logit) - label * logit).mean()
+
+
+def adam(player, gradient, t):
+    weights, means, squares = player
+    means = jax.tree_util.tree_map(lambda m, g: m + (1 - BETAS[0]) * (g - m), means, gradient)
+    squares = jax.tree_util.tree_map(
+        lambda v, g: v + (1 - BETAS[1]) * (g * g - v), squares, gradient
+    )
+    rate = LEARNING_RATE * jnp.sqrt(1 - BETAS[1] ** t) / (1 - BETAS[0] ** t)
+    weights = jax.tree_util.tree_map(
+        lambda w, m, v: w - rate * m / (jnp.sqrt(v) + 1e-8), weights, means, squares
+    )
+    return weights, means, squares
+
+
+def game(s):
+    """Return the function (state, X) -> (state, losses): a step."""
+    size = s['batch_size'], s['latent_dim']
+
+    def loss_D(D, X, fake_X):
+        Y = apply(D, s['D'], jnp.concatenate([X, fake_X]))
+        real_Y, fake_Y = jnp.split(Y, 2)
+        return (cross_entropy(real_Y, 1 - s['smoothing']) + cross_entropy(fake_Y, 0)) / 2
+
+    def loss_G(G, D, Z):
+        fake_Y = apply(D, s['D'], apply(G, s['G'], Z))
+        return (
+            -cross_entropy(fake_Y, 0) if s['objective'] == 'minimax' else cross_entropy(fake_Y, 1)
+        )
+
+    def step(state, X):
+        D, G, t, key = state
+        key, own = jax.random.split(key)
+        normal = s['prior'] == 'normal'
+        Z = jax.random.normal(own, size) if normal else jax.random.uniform(own, size, minval=-1)
+        t = t + 1
+        found_D, gradient = jax.value_and_grad(loss_D)(D[0], X, apply(G[0], s['G'], Z))
+        D = adam(D, gradient, t)
+        found_G, gradient = jax.value_and_grad(loss_G)(G[0], D[0], Z)
+        G = adam(G, gradient, t)
+        return (D, G, t, key), (found_D, found_G)
+
+    return step
+
+
+def main():
+    s, form = json.loads(sys.argv[1]), sys.argv[2]
+    meter, step = Meter(), game(s)
+    key, *keys = jax.random.split(jax.random.PRNGKey(0), 4)
+    X = jax.random.uniform(keys[0], (s['num_examples'], s['width']), minval=-1)
+    nets = network(keys[1], s['width'], s['D']), network(keys[2], s['latent_dim'], s['G'])
+    zeros = [jax.tree_util.tree_map(jnp.zeros_like, net) for net in nets]
+    state = *((net, zero, zero) for net, zero in zip(nets, zeros)), jnp.float32(0), key
+    batches = s['num_examples'] // s['batch_size']
+
+    @jax.jit
+    def shuffled(key):
+        rows = jax.random.permutation(key, len(X))[: batches * s['batch_size']]
+        return X[rows].reshape(batches, s['batch_size'], -1)
+
+    one, epoch = jax.jit(step), jax.jit(lambda state, X: jax.lax.scan(step, state, X))
+    more = True
+    while more:
+        timer = time.perf_counter()
+        key, own = jax.random.split(key)
+        if form == 'scan':
+            state, losses = epoch(state, shuffled(own))
+        else:
+            losses = []
+            for batch in shuffled(own):
+                state, found = one(state, batch)
+                losses.append(found)
+        jax.block_until_ready((state, losses))
+        more = meter(batches, time.perf_counter() - timer)
+
+
+if __name__ == '__main__':
+    main()
