@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-from d2l_gan import deconvolution, losses
+from d2l_gan import deconvolution, graph, losses
 from d2l_gan.callbacks import Checkpoint, Generators
 from d2l_gan.engines import adapter
 from d2l_gan.engines.symbol import Symbol
@@ -135,6 +135,30 @@ def test_one_channel_in_three_dimensions():
     moved = deconvolution.around(nd, x + step, weight, **there)  # linear: any step will do
     difference = (moved - y).sum().asscalar()
     assert abs(difference - (x.grad * step).sum().asscalar()) < 1e-3
+
+
+@pytest.mark.parametrize('bias', [False, True])
+@pytest.mark.parametrize(
+    'layer, size, is_product',
+    [(nn.Conv2D(3, (4, 5)), (2, 4, 5), True), (nn.Conv2D(3, 3), (2, 4, 5), False),
+     (nn.Conv2DTranspose(3, (4, 5)), (2, 1, 1), True), (nn.Conv1DTranspose(3, 4, 2), (2, 1), True),
+     (nn.Conv2DTranspose(3, 4, 1, 1), (2, 1, 1), False), (nn.Conv2D(3, 1), (2, 1, 1), False),
+     (nn.Conv2D(4, 3, groups=2), (2, 3, 3), False)],
+)  # fmt: skip
+def test_a_layer_that_is_a_matrix_product(layer, size, is_product, bias):
+    layer.initialize(mx.init.Normal(), force_reinit=True)
+    x = np.random.normal(size=(6, *size))
+    expected = layer(x)
+    if bias:
+        layer.bias.data()[:] = np.random.normal(size=layer.bias.shape)
+        expected = layer(x)
+    symbol = layer(mx.sym.var('x', shape=x.shape).as_np_ndarray())
+    assert ('"dot"' in symbol.tojson()) == is_product
+    arrays = {p.name: p.data().as_nd_ndarray() for p in layer.collect_params().values()}
+    found = symbol.bind(mx.cpu(), dict(arrays, x=x.as_nd_ndarray())).forward()[0].asnumpy()
+    assert found.shape == expected.shape
+    assert numpy.allclose(found, expected.asnumpy(), rtol=1e-4, atol=1e-6)
+    assert graph.trace(layer).nodes[-1].op in ('Convolution', 'Deconvolution')
 
 
 def test_which_fail_is_still_so():
