@@ -14,6 +14,7 @@ from d2l_gan import files
 
 import click
 import numpy
+from tqdm import tqdm
 
 GAUSSIAN = {
     'the same settings here': {},
@@ -65,31 +66,59 @@ def textbook(seed):
     return score(net_G, X, history)
 
 
-def gaussian(seeds=12):
-    """Print the squared Wasserstein-2 distance to the truth for each change of the chapter."""
-    from chapters.gaussian import run
+def ours(seed, init_std=0.02, objective='bce', **change):
+    """Train as the chapter does, without its pictures; return its scores."""
+    from chapters.gaussian import networks, score
+    from d2l_gan import data
+    from d2l_gan.train import train
 
-    def ours(change):
-        return lambda seed: quiet(run, seed=seed, film=False, **change)[0].scores
+    from mxnet import init
 
+    X, (net_D, net_G) = data.gaussian(1000, seed)[0], networks()
+    history = train(
+        net_D, net_G, data.Batches(X, 8), 20, 0.05, 0.005, 2, X, seed=seed, objective=objective,
+        initializer=init.Normal(init_std), callbacks=[], **change,
+    )  # fmt: skip
+    return score(net_G, X, history)
+
+
+def gaussian(seeds=100):
+    """Print the squared Wasserstein-2 distance to the truth for each change of the chapter.
+
+    The book's own code, a hundred times as slow, plays for an eighth of the seeds.
+    """
     print(f'Gaussian: squared W2 distance to the truth after 20 epochs, seeds 0 to {seeds - 1}\n')
-    print('| change | median | worst | floor (the 1,000 points), median |')
-    print('| --- | --- | --- | --- |')
-    rows = {}
-    games = {"the book's own code": textbook}
-    games.update((name, ours(change)) for name, change in GAUSSIAN.items())
-    for name, play in games.items():
-        found = [play(seed) for seed in range(seeds)]
-        w2 = [scores['w2_truth'] for scores in found]
-        floor = numpy.median([scores['w2_floor'] for scores in found])
-        rows[name] = w2
-        print(f'| {name} | {numpy.median(w2):.3f} | {max(w2):.3f} | {floor:.3f} |', flush=True)
+    rows, lines = (
+        {},
+        ['| change | median | 90 % of the seeds | worst |', '| --- | --- | --- | --- |'],
+    )
+    print('\n'.join(lines))
+    few = -(-seeds // 8)
+    games = {
+        name: (seeds, lambda seed, c=change: ours(seed, **c)) for name, change in GAUSSIAN.items()
+    }
+    games[f"the book's own code, seeds 0 to {few - 1}"] = few, textbook
+    for name, (count, play) in games.items():
+        bar = tqdm(range(count), desc=name, leave=False, disable=None)
+        found = [play(seed) for seed in bar]
+        rows[name] = [scores['w2_truth'] for scores in found]
+        rows.setdefault('the 1,000 points themselves', [scores['w2_floor'] for scores in found])
         files.write_json(Path('build/scores/gaussian.json'), rows)
+        lines.append(row(name, rows[name]))
+        print(lines[-1], flush=True)
+    lines.append(row('the 1,000 points themselves', rows['the 1,000 points themselves']))
+    print(lines[-1], flush=True)
+    return '\n'.join(lines)
+
+
+def row(name, w2):
+    """Return a line of the table."""
+    return f'| {name} | {numpy.median(w2):.3f} | {numpy.quantile(w2, 0.9):.3f} | {max(w2):.3f} |'
 
 
 @click.command()
 @click.argument('tables', nargs=-1)
-@click.option('--seeds', type=click.IntRange(1), help='12 for the Gaussian, 5 elsewhere.')
+@click.option('--seeds', type=click.IntRange(1), help='100 for the Gaussian, 5 elsewhere.')
 def main(tables, seeds):
     """Print the tables named, or all: gaussian, sine, objectives, choices, cure, mnist."""
     from tests.benchmarks import mnist, objectives
