@@ -36,6 +36,8 @@ def train_many(
 
     Args:
         seeds: iterable of ints >= 0.
+        data_iter: as for `train.train`, or a function that returns it for a seed, if each has
+            examples of its own, of the same shapes.
         net_D, net_G, ...: all others as for `train.train`; `data` is not looked at.
 
     Raises:
@@ -47,9 +49,10 @@ def train_many(
     if not seeds:
         check.fail('seeds', seeds, 'at least one int >= 0')
     check.whole('num_epochs', num_epochs)
+    sources = [data_iter(seed) if callable(data_iter) else data_iter for seed in seeds]
     device, objective = devices.device('cpu'), losses.objective(objective)
     sample, noise, _, fixed_condition = start.prepare(
-        net_D, net_G, data_iter, latent_dim, prior, initializer, seeds[0], device
+        net_D, net_G, sources[0], latent_dim, prior, initializer, seeds[0], device
     )
     rates = {'D': lr_D, 'G': lr_G}
     trainers = [adapter.adam(net, rate, beta1, beta2) for net, rate in
@@ -70,15 +73,16 @@ def train_many(
         states.append(engine.gathered())
     engine.flat = numpy.stack(states)
 
-    feed = start.Feed(
-        SimpleNamespace(data_iter=data_iter, device=device, fixed_condition=fixed_condition)
-    )
+    feeds = [
+        start.Feed(SimpleNamespace(data_iter=s, device=device, fixed_condition=fixed_condition))
+        for s in sources
+    ]
     histories = [History(seed) for seed in seeds]
     for epoch in range(num_epochs):
         for player, trainer in zip('DG', trainers):
             trainer.set_learning_rate(rates[player] * (1 - epoch / num_epochs if decay else 1))
         began = time.perf_counter()
-        examples = _play_epoch(engine, feed, noise, seeds, epoch)
+        examples = _play_epoch(engine, feeds, noise, seeds, epoch)
         played, engine.played = engine.played, []
         for i, history in enumerate(histories):
             try:
@@ -92,10 +96,10 @@ def train_many(
     return [_run(engine, history, state) for history, state in zip(histories, engine.flat)]
 
 
-def _play_epoch(engine, feed, noise, seeds, epoch):
+def _play_epoch(engine, feeds, noise, seeds, epoch):
     """Play an epoch of all seeds; return how many examples each had."""
     epochs, examples = [], 0
-    for seed in seeds:
+    for seed, feed in zip(seeds, feeds):
         with seeded(seed, epoch + 1):
             noise.forget()
             epochs.append(list(engine.pools(feed, noise)))

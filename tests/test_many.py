@@ -87,3 +87,19 @@ def test_a_seed_whose_loss_is_not_finite_is_named():
         FloatingPointError, match='loss_[DG] became .* in step .* of epoch 1, seed 4'
     ):
         train_many(*small(), batches(), 1, 1e38, 0.01, 2, seeds=[4], objective='least_squares')
+
+
+def test_each_seed_may_have_examples_of_its_own():
+    def points(seed):
+        return data.Batches(data.gaussian(40, seed)[0], 8)
+
+    net_D, net_G = small()
+    runs = train_many(net_D, net_G, points, 2, 0.01, 0.01, 2, seeds=SEEDS)
+    for run in runs:
+        net_D, net_G = small()
+        X, seed = data.gaussian(40, run.history.seed)[0], run.history.seed
+        alone = train(
+            net_D, net_G, data.Batches(X, 8), 2, 0.01, 0.01, 2, X, seed=seed, engine='xla',
+            callbacks=[],
+        )  # fmt: skip
+        assert abs(alone.loss_D - run.history.loss_D).max() < 1e-5
