@@ -15,6 +15,8 @@ SNIPPETS = re.findall(r'```python\n(.*?)```', TEXT, re.DOTALL)
 def test_each_snippet_runs(number, tmp_path, monkeypatch, capsys):
     if 'export_onnx' in SNIPPETS[number]:
         pytest.importorskip('onnx')
+    if 'xla' in SNIPPETS[number]:
+        pytest.importorskip('jax')
     monkeypatch.chdir(tmp_path)
     numpy.save('mine.npy', numpy.random.RandomState(0).normal(size=(200, 3)))
     exec(
@@ -24,5 +26,13 @@ def test_each_snippet_runs(number, tmp_path, monkeypatch, capsys):
 
 def test_there_are_snippets_for_what_is_claimed():
     assert len(SNIPPETS) >= 4
-    for word in ('numpy.load', 'callbacks=', 'resume=', 'export_onnx', 'latent_dim', 'pack'):
+    for word in (
+        'numpy.load',
+        'callbacks=',
+        'resume=',
+        'export_onnx',
+        'latent_dim',
+        'pack',
+        'train_many',
+    ):
         assert any(word in snippet for snippet in SNIPPETS), word
