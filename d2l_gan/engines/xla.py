@@ -24,11 +24,9 @@ except ImportError as error:
         raise CannotPlay('JAX needs Python 3.9 or newer') from error
     raise CannotPlay("JAX is not installed: pip install 'd2l_gan[xla]'") from error
 
-from d2l_gan.xla import layers, penalties, play, runtime, translate
+from d2l_gan.xla import penalties, play, runtime, saved, translate
 
 import jax.numpy as jnp
-
-KINDS = 'weights', 'mean', 'variance', 'still'
 
 
 class XLA(Adversarial):
@@ -206,7 +204,7 @@ class XLA(Adversarial):
 
 
 def _unpacked(flat, shapes):
-    state, start = {name: {kind: {} for kind in KINDS} for name in 'DG'}, 0
+    state, start = {name: {kind: {} for kind in play.KINDS} for name in 'DG'}, 0
     state['average'] = {}
     for (*path, name), shape in shapes.items():
         size = math.prod(shape)
@@ -231,11 +229,8 @@ def _loss(loss):
     """Return a Gluon loss as a function of JAX, (logits (n, 1), labels (n, 1)) -> (n,)."""
     plain = type(loss) in (gluon.loss.SigmoidBCELoss, losses.SigmoidLoss)
     if plain and not (loss._weight or getattr(loss, '_from_sigmoid', False)):
-        # The same function as Gluon's, but its slope is also right at a logit of exactly 0.
-        label_of = 1 - getattr(loss, 'label_smoothing', 0)
-        return lambda Y, y: layers.cross_entropy(Y, y * label_of).mean(axis=1)
-    network = _network(loss, 'pred', 'label')
-    return lambda Y, y: network({'pred': Y, 'label': y})[0][0]
+        return saved.Loss(getattr(loss, 'label_smoothing', 0))
+    return saved.Loss(network=_network(loss, 'pred', 'label'))
 
 
 def _adam(trainer):

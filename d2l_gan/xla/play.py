@@ -16,6 +16,8 @@ from jax import lax
 from .operators import single
 from .translate import move
 
+KINDS = 'weights', 'mean', 'variance', 'still'  # of a player's arrays
+
 
 class Adam(NamedTuple):
     """The constants of a player's optimizer, under Gluon's names."""
