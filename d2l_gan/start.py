@@ -228,7 +228,8 @@ def tell_sigmoid(net_D, objective):
     if objective.name == 'least_squares':  # its labels are 0 and 1, as a sigmoid's answers
         return
     try:
-        last = graph.trace(net_D).operators()[-1]
+        names = ('X', 'condition')[: 1 + adapter.takes_condition(net_D)]
+        last = graph.trace(net_D, *names).operators()[-1]
     except (graph.NoGraph, IndexError):  # what has no graph is looked at no further
         return
     if last.op == '_npx_sigmoid' or last.attrs.get('act_type') == 'sigmoid':

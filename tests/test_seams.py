@@ -1,6 +1,6 @@
 """Noise of any shape, logits of any shape, conditions and packs: compiled, the same game."""
 
-from d2l_gan import losses
+from d2l_gan import losses, start
 from d2l_gan.engines import adapter
 from d2l_gan.engines.symbol import Symbol
 from d2l_gan.engines.textbook import Textbook
@@ -151,3 +151,12 @@ def test_what_was_refused_is_compiled():
         for engine in ('symbol', 'textbook')
     ]
     assert numpy.allclose(histories[0].loss_D, histories[1].loss_D, rtol=1e-5)
+
+
+def test_a_sigmoid_at_the_end_is_told_with_conditions_too():
+    class Sigmoid(Conditional):
+        def hybrid_forward(self, F, x, label):
+            return F.npx.sigmoid(super().hybrid_forward(F, x, label))
+
+    with pytest.warns(UserWarning, match='`net_D` ends in a sigmoid'):
+        start.tell_sigmoid(Sigmoid(1, False), losses.objective())
