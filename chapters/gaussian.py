@@ -350,6 +350,7 @@ follow.
 
 | change | median | 90 % of the seeds | worst |
 | --- | --- | --- | --- |
+| the book's own code, seeds 0 to 12 | 0.103 | 0.430 | 0.946 |
 | the same settings here | 0.061 | 0.388 | 2.445 |
 | beta1=0.5 | 0.045 | 0.106 | 0.363 |
 | init_std=0.5 | 0.056 | 0.191 | 1.213 |
