@@ -8,7 +8,7 @@ CHAPTERS ?= $(filter-out chapters/__%,$(wildcard chapters/*.py))
 python := .venv/bin/python
 checked := d2l_gan chapters tests setup.py .ci .book
 
-.PHONY: help test test-slow test-pythons lint format scores bench weather notebooks lab book doctor \
+.PHONY: help test test-slow test-pythons lint format scores bench gpu weather notebooks lab book doctor \
 	clean FORCE
 .DELETE_ON_ERROR:
 
@@ -48,6 +48,9 @@ scores: .venv/.test ## Print how good each chapter's samples are, over several s
 
 bench: .venv/.test ## Time a training step beside the textbook's code and PyTorch.
 	$(python) -m tests.benchmarks $(ARGS)
+
+gpu: .venv/.test ## Prove on a GPU that JAX sees: parity, timing; ARGS=--rehearse without one.
+	$(python) -m tests.benchmarks.gpu $(ARGS)
 
 weather: .venv/.test ## Kill, damage and starve trainings, and print what was lost.
 	$(python) -m tests.benchmarks.weather $(ARGS)
