@@ -234,7 +234,7 @@ def run(
         average: score the running average of G's weights, kept at this rate, in (0, 1).
         init_std: standard deviation of the initial weights of both networks.
         seed: of the points, the weights, the noise and the order of the batches.
-        engine: textbook (operator by operator), symbol (compiled), or auto, the fastest that can.
+        engine: textbook (operator by operator), symbol or xla (compiled), or auto, which chooses.
         device: cpu, gpu or gpu(1); by default the first GPU if there is one.
         out: directory for figures, film and scores; by default build/gaussian.
         show: open a window with the live figure.

@@ -394,7 +394,7 @@ def run(
         data: sine (one curve) or waves (a family; it learns better at --lr-D 5e-4 --lr-G 5e-4).
         stop: half (the tutorial's rule), settled (the sounder one) or never.
         seed: of the curves, the weights, the noise and the order of the batches.
-        engine: textbook (operator by operator), symbol (compiled), or auto, the fastest that can.
+        engine: textbook (operator by operator), symbol or xla (compiled), or auto, which chooses.
         device: cpu, gpu or gpu(1); by default the first GPU if there is one.
         out: directory for figures, film and scores; by default build/sine.
         show: open a window with the live figure.

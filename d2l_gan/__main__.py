@@ -16,7 +16,7 @@ from . import _environment, files
 # In a process of its own, so that not even a crash in a library keeps the doctor from speaking:
 # a chapter for one epoch, then a step of the textbook's own code and its live figure.
 TRIAL = """
-import json, tempfile
+import importlib.util, json, tempfile
 from d2l_gan import devices
 from mxnet import gluon, np, npx, runtime
 npx.set_np()
@@ -48,7 +48,11 @@ def book():
         loss_D = d2l.update_D(X, Z, *nets, loss, trainers[0])
         animator.add(epoch, (float(loss_D), float(d2l.update_G(Z, *nets, loss, trainers[1]))))
 
-for part in chapter, book:
+def jax():
+    from d2l_gan.xla import runtime
+    found['jax_gpus'] = [device.device_kind for device in runtime.devices('gpu')]
+
+for part in (chapter, book, jax) if importlib.util.find_spec('jax') else (chapter, book):
     tried(part)
 print(json.dumps(found))
 """
@@ -177,7 +181,7 @@ def check_numpy(facts):
 
 
 def check_gpu(facts):
-    """A GPU build finds a GPU, a GPU finds a GPU build, and there is one MXNet only."""
+    """A GPU finds an engine that serves it, a GPU build a GPU, and there is one MXNet only."""
     gpu_builds = [name for name in facts.builds if name.startswith('mxnet-cu')]
     only = f'pip uninstall -y {" ".join(facts.builds)} && pip install '
     if len(facts.builds) > 1:
@@ -191,11 +195,10 @@ def check_gpu(facts):
             'the NVIDIA driver, CUDA 11, cuDNN 8, NCCL 2.',
             f'{only}mxnet==1.9.1   (to train on the CPU)',
         )
-    elif facts.nvidia and facts.builds and not gpu_builds:
+    elif facts.nvidia and not gpu_builds and not facts.trial.get('jax_gpus'):
         yield (
-            'An NVIDIA GPU is here, and this MXNet is built for the CPU.',
-            "pip uninstall -y mxnet && pip install 'd2l_gan[gpu]' && "
-            'pip install --force-reinstall --no-deps mxnet-cu117==1.9.1',
+            'An NVIDIA GPU is here, and neither JAX nor this MXNet is built for it.',
+            "pip install 'd2l_gan[gpu]'   (MXNet's own, for Maxwell to Ada: d2l_gan[mxnet-gpu])",
         )
 
 
@@ -213,7 +216,11 @@ CHECKS = (
 
 def report(facts):
     """Return the doctor's lines and whether training could start."""
-    gpus = [f'gpu({number})' for number in range(facts.trial.get('gpus', 0))]
+    gpus = [f'gpu({number}) of MXNet' for number in range(facts.trial.get('gpus', 0))]
+    gpus += [
+        f"gpu({number}) of JAX, {kind}: engine 'xla'"
+        for number, kind in enumerate(facts.trial.get('jax_gpus', ()))
+    ]
     data = os.environ.get('D2L_GAN_DATA', 'unknown: pip install platformdirs')
     with contextlib.suppress(ImportError):
         data = os.environ.get('D2L_GAN_DATA') or files.cache_dir()

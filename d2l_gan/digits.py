@@ -95,7 +95,7 @@ def fit(
         num_examples: train on so many digits only, passing over them once in an epoch.
         score: at the end, score 10,000 new digits.
         seed: of the weights, the noise and the order of the batches; with `sample`, of the digits.
-        engine: textbook (operator by operator), symbol (compiled), or auto, the fastest that can.
+        engine: textbook (operator by operator), symbol or xla (compiled), or auto, which chooses.
         device: cpu, gpu or gpu(1); by default the first GPU if there is one.
         out: directory for all that is written; by default build/ and the chapter's name.
         show: open a window with the live figure.

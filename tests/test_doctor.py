@@ -144,7 +144,7 @@ def test_a_machine_on_which_all_is_well():
             'mxnet and mxnet-cu117 overwrite each other',
             'pip uninstall -y mxnet mxnet-cu117 && pip install mxnet==1.9.1',
         ),
-        ({'nvidia': True}, 'this MXNet is built for the CPU', "pip install 'd2l_gan[gpu]'"),
+        ({'nvidia': True}, 'neither JAX nor this MXNet is built', "pip install 'd2l_gan[gpu]'"),
         ({'writable': False}, 'cannot be written to', '--out DIR'),
     ],
 )
@@ -160,7 +160,15 @@ def test_names_what_would_fail_and_what_mends_it(changes, what, mend):
 def test_a_gpu_that_answers_is_listed():
     facts = machine(builds=['mxnet-cu117'], nvidia=True, trial={'gpus': 2, 'gpu_build': True})
     lines, starts = doctor.report(facts)
-    assert starts and 'devices         cpu, gpu(0), gpu(1)' in lines
+    assert starts and 'devices         cpu, gpu(0) of MXNet, gpu(1) of MXNet' in lines
+    assert list(doctor.check_gpu(facts)) == []
+
+
+def test_a_gpu_of_jax_is_listed_with_the_engine_that_serves_it():
+    trial = {'gpus': 0, 'gpu_build': False, 'jax_gpus': ['NVIDIA H200']}
+    facts = machine(nvidia=True, trial=trial)
+    lines, starts = doctor.report(facts)
+    assert starts and "devices         cpu, gpu(0) of JAX, NVIDIA H200: engine 'xla'" in lines
     assert list(doctor.check_gpu(facts)) == []
 
 
