@@ -73,8 +73,8 @@ setup(
     extras_require={
         'd2l': book_cells,
         'gpu': ["jax[cuda12]>=0.4.30; python_version >= '3.9' and sys_platform == 'linux'"],
-        # MXNet's own, for Maxwell to Ada. It and the CPU build overwrite each other; the doctor says
-        # what to do then.
+        # MXNet's own, for Maxwell to Ada. It and the CPU build overwrite each other; the doctor
+        # says what to do then.
         'mxnet-gpu': [
             "mxnet-cu117==1.9.1; sys_platform == 'linux' and platform_machine == 'x86_64'"
         ],
