@@ -53,7 +53,9 @@ def test_docstrings_are_of_one_style(path):
 
 def test_the_reference_has_every_module():
     page = (ROOT / '.book' / 'api.md').read_text(encoding='utf-8')
-    listed = set(re.findall(r'automodule:: (\S+)', page))
+    found = re.findall(r'automodule:: (\S+)', page)
+    listed = set(found)
+    assert len(found) == len(listed), 'a module stands there twice'
     # What a package re-exports stands on the package's own page.
     whole = tuple(f'{name}.' for name in re.findall(r'automodule:: (\S+)\n +:imported', page))
     modules = {
