@@ -19,6 +19,8 @@ help: ## Print these targets.
 chapter-%: .venv/.base ## Train a chapter, as in: make chapter-gaussian ARGS="--num-epochs 3".
 	@$(python) -m chapters $* $(ARGS)
 
+chapter-xla: .venv/.xla
+
 doctor: .venv/.base ## Say what is installed here, what would fail and what mends it.
 	@$(python) -m d2l_gan
 
@@ -78,7 +80,7 @@ clean: ## Remove the environment and everything that was generated.
 	@.ci/install .venv
 	@touch $@
 
-.venv/.test .venv/.notebook .venv/.book: .venv/.base
+.venv/.test .venv/.notebook .venv/.book .venv/.xla: .venv/.base
 	@echo 'Installing the extra $(subst .,,$(notdir $@))' >&2
 	@.ci/install .venv $(subst .,,$(notdir $@))
 	@touch $@
