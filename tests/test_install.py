@@ -81,7 +81,8 @@ def test_no_module_of_the_library_or_the_chapters_imports_the_textbook_s_package
 
 def test_has_the_extras(settings):
     assert {'d2l', 'gpu', 'notebook', 'test', 'book', 'export'} <= set(settings['extras_require'])
-    assert required(settings, '3.11', 'gpu') == {'mxnet-cu117': '==1.9.1'}
+    assert required(settings, '3.11', 'gpu') == {'jax': '>=0.4.30'}
+    assert required(settings, '3.11', 'mxnet-gpu') == {'mxnet-cu117': '==1.9.1'}
 
 
 def test_packs_every_package(settings):
