@@ -4,7 +4,6 @@ from pathlib import Path
 
 from d2l_gan import devices, graph
 from d2l_gan.archive import CheckpointError, naming, read, write
-from d2l_gan.export import export_onnx  # noqa: F401 - to users, a way to save one
 from d2l_gan.files import numbered
 from d2l_gan.graph import OPERATORS
 from d2l_gan.noise import PRIORS, seeded

@@ -8,7 +8,7 @@ import signal
 import threading
 from pathlib import Path
 
-from d2l_gan import archive, checkpoint, data, generator, train
+from d2l_gan import archive, checkpoint, data, export, generator, train
 from d2l_gan.archive import CheckpointError
 from d2l_gan.callbacks import Checkpoint, Generators
 
@@ -544,7 +544,7 @@ def test_onnx_gives_the_same(tmp_path, i):
     pytest.importorskip('onnx')
     runtime = pytest.importorskip('onnxruntime')
     net = generator_of(*chapters_layers()[i])
-    generator.export_onnx(net, tmp_path / 'g.onnx', 4)
+    export.export_onnx(net, tmp_path / 'g.onnx', 4)
     session = runtime.InferenceSession(str(tmp_path / 'g.onnx'))
     for batch in (1, 7):
         Z = np.random.normal(size=(batch, 4))
