@@ -31,7 +31,7 @@ from d2l_gan.engines import adapter
 import mxnet as mx
 import numpy
 
-SECONDS, MEGABYTES = 0.25, 32  # how far Python may be ahead of the device
+SECONDS, MEGABYTES = 0.25, 6  # how far Python may be ahead of the device
 LONG = 20_000  # steps that earn back the seconds of importing JAX and compiling with it
 ENGINES = {'textbook': 'Textbook', 'symbol': 'Symbol', 'xla': 'XLA'}
 
