@@ -42,16 +42,14 @@ class Samples:
         """Draw the pictures once the run has come to its end."""
         if game.epoch < game.num_epochs and game.history.stopped is None:
             return  # interrupted
-        shown = dict(self._kept())
-        if not shown:
-            return
-        last, side = max(shown), int(self.num**0.5)
-        title = ', '.join(filter(None, [self.title, f'epoch {last}']))
-        for name, figure in (
-            ('last_epoch', plots.view_samples(shown[last], side, side, title)),
-            ('progress', plots.progress_grid(shown, title=self.title)),
-            ('losses', plots.training_losses(game.history)),
-        ):
+        shown, figures = dict(self._kept()), {}
+        if shown:  # none, if strangers' files have all their names
+            last, side = max(shown), int(self.num**0.5)
+            title = ', '.join(filter(None, [self.title, f'epoch {last}']))
+            figures['last_epoch'] = plots.view_samples(shown[last], side, side, title)
+            figures['progress'] = plots.progress_grid(shown, title=self.title)
+        figures['losses'] = plots.training_losses(game.history)
+        for name, figure in figures.items():
             if files.is_free(self.out / f'{name}.png'):
                 plots.save(figure, self.out / f'{name}.png')
             plots.show(figure)
