@@ -30,6 +30,7 @@ from d2l_gan.engines import adapter
 
 import mxnet as mx
 import numpy
+from mxnet import np, optimizer
 
 SECONDS, MEGABYTES = 0.25, 6  # how far Python may be ahead of the device
 LONG = 20_000  # steps that earn back the seconds of importing JAX and compiling with it
@@ -166,6 +167,26 @@ class Adversarial(Engine):
             'mean_D_fake': _sigmoid(fake_Y).mean(),
             'accuracy_D': ((real_Y > boundary).mean() + (fake_Y <= boundary).mean()) / 2,
         }
+
+
+def splits(function, a, b):
+    """Return whether a batch of the inputs `a` and `b` gives what each gives alone."""
+    parts = np.concatenate([function(*a), function(*b)])
+    whole = function(*(np.concatenate(pair) for pair in zip(a, b)))
+    return bool(np.abs(whole - parts).max() <= 1e-4 * np.abs(parts).max())
+
+
+def one_adam(trainer, device, dtype):
+    """Raise CannotPlay where one and the same Adam cannot move all parameters of a trainer."""
+    o = trainer._optimizer
+    if type(o) is not optimizer.Adam:
+        raise CannotPlay(f'the optimizer is {type(o).__name__}; it must be Adam')
+    for p in adapter.parameters(trainer):
+        if p.list_ctx() != [device] or p.data().dtype != dtype or p.grad_req == 'add':
+            rule = f'{numpy.dtype(dtype)} on {device} alone, and overwrite its gradient'
+            raise CannotPlay(f'`{p.name}` must be {rule}')
+        if p.lr_mult != 1 or (o.wd and p.wd_mult != 1):
+            raise CannotPlay(f'`{p.name}` has a learning rate or weight decay of its own')
 
 
 def _sigmoid(logit):

@@ -14,12 +14,12 @@ arithmetic is that of `train.update_D` and `train.update_G`, with less of it:
 import math
 
 from d2l_gan import losses
-from d2l_gan.engines import Adversarial, CannotPlay, adapter
+from d2l_gan.engines import Adversarial, CannotPlay, adapter, one_adam, splits
 from d2l_gan.engines.formula import judgement, pack, trace
 from d2l_gan.engines.operators import Bound, Operator
 
 import numpy
-from mxnet import autograd, gluon, nd, np, optimizer, sym
+from mxnet import autograd, gluon, nd, np, sym
 
 CHUNK = 256  # steps for which the notes get room at a time
 
@@ -37,7 +37,7 @@ class Symbol(Adversarial):
         super().__init__(net_D, net_G, trainer_D, trainer_G, objective, first, device)
         self.batches, self.played = {}, []
         for trainer in (trainer_D, trainer_G):
-            _check(trainer, device, sample[0].dtype)
+            one_adam(trainer, device, sample[0].dtype)
         for loss in (objective.loss_D, objective.loss_G):
             if not isinstance(loss, gluon.HybridBlock) or not judges_each(loss):
                 raise CannotPlay(f'{type(loss).__name__} does not judge each example by itself')
@@ -46,7 +46,7 @@ class Symbol(Adversarial):
         shapes = X.shape, Z.shape, *(a.shape for a in given)
         generate, _, judge_fake = self.symbols(*shapes, merge=False)  # fails before anything moves
         packed = [adapter.packed(a, self.pack) for a in (X, net_G(Z, *given), *given)]
-        self.merge = not judge_fake.list_auxiliary_states() and _splits(
+        self.merge = not judge_fake.list_auxiliary_states() and splits(
             net_D, [packed[0], *packed[2:]], packed[1:]
         )
         # Is one forward pass of G as good as the textbook's two? Not if it draws numbers, nor if it
@@ -149,7 +149,7 @@ def judges_each(loss):
         return not isinstance(loss, gluon.loss.SDMLLoss)  # the one that compares examples
 
     some = np.array(numpy.random.RandomState(0).normal(size=(2, 4, 1)))
-    return _splits(lambda Y: loss(Y, np.ones(len(Y))), some[:1], some[1:])
+    return splits(lambda Y: loss(Y, np.ones(len(Y))), some[:1], some[1:])
 
 
 class _Batch:
@@ -270,22 +270,3 @@ class _Player:
         """Clip every parameter to [-bound, bound]."""
         for clip in self._clips:
             clip(-bound, bound)
-
-
-def _splits(function, a, b):
-    """Return whether a batch of the inputs `a` and `b` gives what each gives alone."""
-    parts = np.concatenate([function(*a), function(*b)])
-    whole = function(*(np.concatenate(pair) for pair in zip(a, b)))
-    return bool(np.abs(whole - parts).max() <= 1e-4 * np.abs(parts).max())
-
-
-def _check(trainer, device, dtype):
-    o, parameters = trainer._optimizer, trainer._params
-    if type(o) is not optimizer.Adam:
-        raise CannotPlay(f'the optimizer is {type(o).__name__}; it must be Adam')
-    for p in parameters:
-        if p.list_ctx() != [device] or p.data().dtype != dtype or p.grad_req == 'add':
-            rule = f'{numpy.dtype(dtype)} on {device} alone, and overwrite its gradient'
-            raise CannotPlay(f'`{p.name}` must be {rule}')
-        if p.lr_mult != 1 or (o.wd and p.wd_mult != 1):
-            raise CannotPlay(f'`{p.name}` has a learning rate or weight decay of its own')

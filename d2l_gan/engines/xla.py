@@ -11,11 +11,20 @@ import sys
 import time
 
 from d2l_gan import graph, losses
-from d2l_gan.engines import SECONDS, Adversarial, CannotPlay, NotFinite, adapter, pools
+from d2l_gan.engines import (
+    SECONDS,
+    Adversarial,
+    CannotPlay,
+    NotFinite,
+    adapter,
+    one_adam,
+    pools,
+    splits,
+)
 
 import mxnet as mx
 import numpy
-from mxnet import gluon, np, optimizer
+from mxnet import gluon
 
 try:
     import jax
@@ -57,18 +66,18 @@ class XLA(Adversarial):
             raise CannotPlay(f'JAX sees no {device}')
         self.dtype, self.jax_device = X.dtype, gpu or runtime.devices('cpu')[0]
         for trainer in (trainer_D, trainer_G):
-            _check(trainer, device, X.dtype)
+            one_adam(trainer, device, X.dtype)
         names = ('condition',) if condition is not None else ()
         D, G = (_network(*named, *names) for named in ((net_D, 'X'), (net_G, 'Z')))
         loss_D, loss_G = map(_loss, (objective.loss_D, objective.loss_G))
-        splits = not D.moving and _splits(net_D, net_G, *sample, self.pack)
-        if penalty and not splits:
+        alike = not D.moving and _splits(net_D, net_G, *sample, self.pack)
+        if penalty and not alike:
             raise CannotPlay(
                 '`net_D` mixes examples, as BatchNorm does: no example has its own slope'
             )
         self.rules = play.Rules(
             D, G, loss_D, loss_G, *map(_adam, (trainer_D, trainer_G)), first, objective.clip,
-            objective.boundary, self.pack, splits, penalty and penalties.penalty(*penalty),
+            objective.boundary, self.pack, alike, penalty and penalties.penalty(*penalty),
             D.random or G.random or bool(penalty),
         )  # fmt: skip
         self.game, self.slots, self.programs, self.played = play.Game(self.rules), {}, {}, []
@@ -242,18 +251,4 @@ def _splits(net_D, net_G, X, Z, condition, pack):
     """Say whether D gives a batch of real and fake examples what it gives each alone."""
     more = () if condition is None else (condition,)
     parts = [[adapter.packed(a, pack) for a in (x, *more)] for x in (X, net_G(Z, *more))]
-    alone = np.concatenate([net_D(*part) for part in parts])
-    both = net_D(*(np.concatenate(pair) for pair in zip(*parts)))
-    return bool(np.abs(both - alone).max() <= 1e-4 * np.abs(alone).max())
-
-
-def _check(trainer, device, dtype):
-    o = trainer._optimizer
-    if type(o) is not optimizer.Adam:
-        raise CannotPlay(f'the optimizer is {type(o).__name__}; it must be Adam')
-    for p in adapter.parameters(trainer):
-        if p.list_ctx() != [device] or p.data().dtype != dtype or p.grad_req == 'add':
-            rule = f'{numpy.dtype(dtype)} on {device} alone, and overwrite its gradient'
-            raise CannotPlay(f'`{p.name}` must be {rule}')
-        if p.lr_mult != 1 or (o.wd and p.wd_mult != 1):
-            raise CannotPlay(f'`{p.name}` has a learning rate or weight decay of its own')
+    return splits(net_D, *parts)
