@@ -7,6 +7,12 @@ from pathlib import Path
 import d2l_gan  # noqa: F401 - before anything imports MXNet
 
 import pytest
+from hypothesis import settings
+
+# The same examples on every run; `--hypothesis-profile=explore` draws others.
+settings.register_profile('fixed', derandomize=True)
+settings.register_profile('explore', max_examples=100)
+settings.load_profile('fixed')
 
 
 @pytest.fixture(scope='session')

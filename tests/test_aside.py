@@ -220,6 +220,7 @@ def blank():
 
 @settings(max_examples=10, deadline=None, phases=[Phase.explicit, Phase.generate])
 @example({}, {f'samples/epoch-{epoch:06}.npz': 'directory' for epoch in (1, 2, 3)})
+@example({}, {f'frames/{epoch:06}.png': 'dangling link' for epoch in (1, 2, 3)})
 @given(
     st.dictionaries(
         st.sampled_from(NEARLY), st.sampled_from(['file', 'unreadable', *KINDS]), max_size=8
@@ -241,6 +242,8 @@ def test_strangers_are_left_alone_and_harm_nothing(
     missing = set(exactly)
     if {name for name in WRITTEN if name.startswith('samples/')} <= missing:
         missing |= {'last_epoch.png', 'progress.png'}  # there is nothing to draw them from
+    if {name for name in WRITTEN if name.startswith('frames/')} <= missing:
+        missing.add('training.gif')
     assert WRITTEN - missing <= set(left(out))
     if not {name for name in WRITTEN if 'generators' in name} <= set(exactly):
         latest_generator(out / 'generators')
