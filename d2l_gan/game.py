@@ -97,6 +97,7 @@ class Game:
         for player, (net, trainer) in engine.players.items():
             setattr(self, f'net_{player}', net)
             setattr(self, f'trainer_{player}', trainer)
+        self.watchers = []  # callables, called before each batch of those that engines are fed
         self.epoch, self.history = 0, History(seed, (*engine.columns, 'examples_per_sec'))
 
     @property

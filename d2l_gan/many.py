@@ -73,10 +73,8 @@ def train_many(
         states.append(engine.gathered())
     engine.flat = numpy.stack(states)
 
-    feeds = [
-        start.Feed(SimpleNamespace(data_iter=s, device=device, fixed_condition=fixed_condition))
-        for s in sources
-    ]
+    same = dict(device=device, fixed_condition=fixed_condition, watchers=())
+    feeds = [start.Feed(SimpleNamespace(data_iter=s, **same)) for s in sources]
     histories = [History(seed) for seed in seeds]
     for epoch in range(num_epochs):
         for player, trainer in zip('DG', trainers):

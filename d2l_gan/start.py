@@ -248,11 +248,13 @@ class Feed:
     """
 
     def __init__(self, game):
-        self.data_iter, self.device = game.data_iter, game.device
+        self.data_iter, self.device, self.watchers = game.data_iter, game.device, game.watchers
         self.conditional = game.fixed_condition is not None
 
     def __iter__(self):
         for batch in self.data_iter:
+            for watch in self.watchers[:]:
+                watch()
             X, condition = split(batch)
             if len(X) == 0:
                 raise ValueError(f'`data_iter` gave an empty batch, of shape {X.shape}')
