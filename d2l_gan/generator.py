@@ -13,6 +13,7 @@ import numpy
 from mxnet import autograd, np
 
 NAME = 'generator-{:06d}'
+PIECE = 500  # samples that are drawn at once, since all that lies between is kept as long
 LARGEST_LATENT = 1 << 20  # numbers in the noise for one example
 
 
@@ -142,8 +143,10 @@ class Generator:
             raise ValueError('the prior was a function of its own; call the generator with noise')
         shape = self.latent_dim if isinstance(self.latent_dim, tuple) else (self.latent_dim,)
         with seeded(seed, 0):
-            Z = PRIORS[self.prior]((num, *shape), self.device)
-            return self(Z.astype(self.dtype), condition)
+            Z = PRIORS[self.prior]((num, *shape), self.device).astype(self.dtype)
+            if num <= PIECE or condition is not None:
+                return self(Z, condition)
+            return np.concatenate([self(Z[i : i + PIECE]) for i in range(0, num, PIECE)])
 
     def run(self, Z, condition=None, careful=False):
         """Return the outputs of all operators, in order; careful: as for `graph.run`."""
