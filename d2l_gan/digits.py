@@ -7,6 +7,7 @@ from d2l_gan import check, data, files, losses, plots, scoring
 from d2l_gan.callbacks import (
     Checkpoint,
     Collapse,
+    Estimate,
     Figure,
     Film,
     Generators,
@@ -36,13 +37,20 @@ class Digits:
         scale: 'unit' for pixels in [0, 1], 'symmetric' for [-1, 1].
         flat: X is (num_examples, 784), else (num_examples, 28, 28, 1).
         num_examples: take the first so many; None takes all.
+        channels_first: X is (num_examples, 1, 28, 28), as Gluon's convolutions take it.
     """
 
-    def __init__(self, source='auto', scale='unit', flat=True, num_examples=None):
+    what, shape = 'digits', SHAPE
+
+    def __init__(
+        self, source='auto', scale='unit', flat=True, num_examples=None, channels_first=False
+    ):  # fmt: skip
         X, labels, self.source = data.images(source, 'train', scale, flat)
         if num_examples is not None and not 0 < num_examples <= len(X):
             check.fail('num_examples', num_examples, f'from 1 to {len(X)}')
         self.X, self.labels = X[:num_examples], labels[:num_examples]
+        if channels_first:
+            self.X = self.X.reshape((-1, 1, *SHAPE))
         self.title, self.whole = TITLES[self.source], num_examples is None
 
     def batches(self, batch_size, steps=None, device=None):
@@ -60,13 +68,22 @@ class Digits:
             steps = math.ceil(data.NUM_TRAIN / batch_size)
         return data.Batches(self.X, batch_size, steps=steps, replace=replace, device=device)
 
+    def signs(self, scale):
+        """Return further signs of a collapse, {name: callable}, for pictures coded like that."""
+        return {'digits': few_digits(self.source, scale)}
+
+    def score(self, images):
+        """Return scores of new digits, (n, 28, 28) in [0, 1], and a table of them in words."""
+        scores = scoring.digit_scores(images, self.source)
+        return scores, scoring.table(scores)
+
 
 def fit(
-    net_D, net_G, chapter, initializer, scale='unit', flat=True, steps=None, *,
+    net_D, net_G, chapter, initializer, scale='unit', flat=True, steps=None, real=None, *,
     num_epochs, batch_size, lr_D, lr_G, latent_dim=100, objective='bce', label_smoothing=0.0,
-    prior='normal', beta1=0.9, decay=False, average=0.0, data='auto', num_examples: int = None,
-    score=True, seed=0, engine='auto', device=None, out=None, show=False, film=True, resume=False,
-    callbacks=(),
+    prior='normal', beta1=0.9, beta2=0.999, decay=False, average=0.0, data='auto',
+    num_examples: int = None, score=True, seed=0, engine='auto', device=None, out=None, show=False,
+    film=True, resume=False, callbacks=(),
 ):  # fmt: skip
     """Train a chapter's networks on digits, then score them; return its `Result`.
 
@@ -78,6 +95,8 @@ def fit(
         initializer: of both networks.
         scale, flat: what net_G draws and net_D is shown, as for `Digits`.
         steps: as for `Digits.batches`.
+        real: `Digits`, or other pictures with its attributes; None makes them as `data`, `scale`,
+            `flat` and `num_examples` say.
         num_epochs: passes over MNIST; fewer digits are gone through more often, for as many steps.
         batch_size: digits in a step.
         lr_D: learning rate of the discriminator.
@@ -88,6 +107,7 @@ def fit(
         label_smoothing: lower D's label for real digits by so much, in [0, 0.5).
         prior: the noise: normal, or uniform on (-1, 1).
         beta1: how long Adam remembers gradients, in [0, 1).
+        beta2: how long Adam remembers their squares, in [0, 1).
         decay: let both learning rates fall to 0 over the epochs.
         average: draw with a running average of G's weights, kept at this rate, in (0, 1); 0: none.
         data: mnist, digits (1,797 that come with scikit-learn), or auto for MNIST where it can be
@@ -104,19 +124,21 @@ def fit(
         callbacks: more callables that are handed the game after each epoch.
     """
     out = files.output_dir(chapter) if out is None else Path(out)
-    real, draw = Digits(data, scale, flat, num_examples), plots.draw_pictures(scale, SHAPE)
-    signs = {'digits': few_digits(real.source, scale)} if score else {}
-    collapse = Collapse('digits', **signs)
+    if real is None:
+        real = Digits(data, scale, flat, num_examples)
+    draw, shape = plots.draw_pictures(scale, real.shape), real.shape
+    collapse = Collapse(real.what, **(real.signs(scale) if score else {}))
     history = train(
         net_D, net_G, real.batches(batch_size, steps, device), num_epochs, lr_D, lr_G, latent_dim,
         real.X[:100], objective=losses.objective(objective, label_smoothing), prior=prior,
-        beta1=beta1, decay=decay, average=average or None, initializer=initializer, seed=seed,
-        engine=engine, device=device,
+        beta1=beta1, beta2=beta2, decay=decay, average=average or None, initializer=initializer,
+        seed=seed, engine=engine, device=device,
         callbacks=[
             Progress(),
+            Estimate(),
             Figure(out, draw, real.title, show),
             Film(out if film else None, draw, real.title),
-            Samples(out, scale, SHAPE, real.title),
+            Samples(out, scale, shape, real.title),
             Generators(out),
             collapse,
             *callbacks,
@@ -125,10 +147,10 @@ def fit(
     )  # fmt: skip
     scores = {'data': real.source}
     if score:
-        tell(f'Scoring {NUM_SCORED:,} new digits.')
-        images = _draw(out, NUM_SCORED, scale, history.seed)
-        scores.update(scoring.digit_scores(images, real.source))
-        tell(scoring.table(scores))
+        tell(f'Scoring {NUM_SCORED:,} new {real.what}.')
+        found, words = real.score(_draw(out, NUM_SCORED, scale, history.seed, shape=shape))
+        scores.update(found)
+        tell(words)
     for name in ('loss_D', 'loss_G', 'accuracy_D', 'examples_per_sec'):
         scores[name] = float(history[name][-1])
     scores.update(
@@ -155,10 +177,10 @@ def few_digits(source, scale='unit'):
     return look
 
 
-def _draw(out, num, scale, seed, device=None):
-    """Return new digits of the newest generator under `out`, (num, 28, 28) in [0, 1]."""
+def _draw(out, num, scale, seed, device=None, shape=SHAPE):
+    """Return new pictures of the newest generator under `out`, in the form of `plots.pixels`."""
     generator = latest_generator(out / 'generators', device)
-    return plots.pixels(generator.sample(num, seed), scale, SHAPE)
+    return plots.pixels(generator.sample(num, seed), scale, shape)
 
 
 def sample_digits(num, chapter, scale='unit', seed=0, device=None, out=None):
