@@ -1,4 +1,6 @@
 """The textbook: one module per chapter. `python -m chapters` lists them."""
 
 # The order of reading; what is not named here comes after.
-ORDER = ('gaussian', 'sine', 'mnist_vanilla', 'mnist_leaky', 'mnist_deep', 'static_graph', 'xla')
+ORDER = (
+    'gaussian', 'sine', 'mnist_vanilla', 'mnist_leaky', 'mnist_deep', 'static_graph', 'xla', 'dcgan',
+)  # fmt: skip

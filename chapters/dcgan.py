@@ -1,0 +1,324 @@
+# %% [markdown]
+r"""
+# Deep convolutional GANs
+
+Digits from convolutions: a generator that unfolds noise into a picture, step by step twice as
+large, and a discriminator that folds it back. The book's second section on GANs does it with
+pictures of Pokémon; here are its networks, its mistakes, and what it takes until a classifier reads
+the digits.
+
+The chapters before drew with dense layers: each pixel by its own, from all that the layer before
+knew. They did not know that pixels are neighbours. Radford, Metz and Chintala showed in 2015 how to
+train networks that know.
+"""
+
+# %%
+from pathlib import Path
+
+from d2l_gan import check, files, plots
+from d2l_gan.digits import Digits, fit, sample_digits
+from d2l_gan.speak import tell
+
+from mxnet import init, np, npx
+from mxnet.gluon import nn
+
+npx.set_np()
+
+# %% [markdown]
+r"""
+## The generator
+
+A *transposed convolution* with stride 2 lays a copy of its kernel, times the pixel, over every
+second place of a picture twice as large, and adds up where copies overlap. With kernel $k$, padding
+$p$ and stride $s$, $n$ pixels become
+
+$$n' = (n - 1) s - 2 p + k,$$
+
+so $k = 4$, $s = 2$, $p = 1$ doubles: $2 (n - 1) - 2 + 4 = 2 n$. Batch normalisation and a ReLU come
+after it, and that is the book's `G_block`. It is a `HybridSequential` here, so that it can be
+compiled; what it computes is the same.
+"""
+
+
+# %%
+class G_block(nn.HybridSequential):
+    """Make a picture with `channels` channels, by default twice as large."""
+
+    def __init__(self, channels, kernel_size=4, strides=2, padding=1, **kwargs):
+        super().__init__(**kwargs)
+        self.add(
+            nn.Conv2DTranspose(channels, kernel_size, strides, padding, use_bias=False),
+            nn.BatchNorm(),
+            nn.Activation('relu'),
+        )
+
+
+# %%
+if __name__ == '__main__':
+    g_blk = G_block(20)
+    g_blk.initialize()
+    tell(f'16 x 16 becomes {g_blk(np.zeros((2, 3, 16, 16))).shape}')
+
+# %% [markdown]
+r"""
+The first block is different. Noise has no width and no height; as a picture it is one pixel with
+100 channels. With stride 1 and no padding, $n' = (1 - 1) \cdot 1 - 0 + 4 = 4$: it becomes a picture
+of 4 × 4.
+"""
+
+# %%
+if __name__ == '__main__':
+    g_blk = G_block(20, strides=1, padding=0)
+    g_blk.initialize()
+    tell(f'1 x 1 becomes {g_blk(np.zeros((2, 3, 1, 1))).shape}')
+
+# %% [markdown]
+r"""
+## Leaky units
+
+The discriminator's units are leaky, $x$ for $x > 0$ and $\alpha x$ else, with $\alpha = 0.2$. For
+$\alpha = 0$ that is the ReLU, which passes nothing on where a unit is off; for $\alpha = 1$ it is
+no unit at all.
+"""
+
+
+# %%
+def show_leaky(alphas=(0, 0.2, 0.4, 0.6, 0.8, 1)):
+    """Return a figure of leaky ReLUs with these slopes below 0."""
+    x = np.arange(-2, 1, 0.1)
+    axes = plots.Animator('x', 'y', [f'{alpha}' for alpha in alphas], figsize=(4, 3))
+    axes.curves(x.asnumpy(), *(nn.LeakyReLU(alpha)(x).asnumpy() for alpha in alphas))
+    return axes.fig
+
+
+# %%
+if __name__ == '__main__':
+    plots.show(show_leaky())
+
+# %% [markdown]
+r"""
+## The discriminator
+
+A `D_block` is the mirror of a `G_block`: an ordinary convolution with stride 2, which halves,
+
+$$n' = \left\lfloor \frac{n - k + 2 p}{s} \right\rfloor + 1, \qquad
+\left\lfloor \frac{2 n - 4 + 2}{2} \right\rfloor + 1 = n.$$
+
+The book's has batch normalisation. `batch_norm=False` is ours: a bias in its place, and weights as
+large as He et al. found that a network without normalisation needs them, so that all layers' sums
+have the same size.
+"""
+
+
+# %%
+class D_block(nn.HybridSequential):
+    """Halve a picture, giving it `channels` channels; `batch_norm` chooses bias or normalisation."""
+
+    def __init__(
+        self, channels, kernel_size=4, strides=2, padding=1, alpha=0.2, batch_norm=True, **kwargs
+    ):  # fmt: skip
+        super().__init__(**kwargs)
+        how = {'use_bias': False} if batch_norm else {'weight_initializer': he()}
+        self.add(nn.Conv2D(channels, kernel_size, strides, padding, **how))
+        if batch_norm:
+            self.add(nn.BatchNorm())
+        self.add(nn.LeakyReLU(alpha))
+
+
+def he():
+    """Return the initializer of He et al. 2015: variance 2 / (inputs of a unit)."""
+    return init.Xavier('gaussian', 'in', 2)
+
+
+# %%
+if __name__ == '__main__':
+    d_blk = D_block(20)
+    d_blk.initialize()
+    tell(f'16 x 16 becomes {d_blk(np.zeros((2, 3, 16, 16))).shape}')
+
+# %% [markdown]
+r"""
+## Both networks, for any size
+
+The book's pictures have 64 × 64 pixels and its networks are written down for them. Written as a
+rule they take any size: halve until at most 4 pixels are left, 64, 32, 16, 8, 4 or 28, 14, 7, 4,
+and at each halving double the channels. (An odd number is reached by a kernel of 3: $2 \cdot 3 - 2
++ 3 = 7$.) With `book=True`, 64 pixels, 3 channels and `width=64` they are the book's, 512, 256, 128
+and 64 channels in the generator and 64, 128, 256 and 512 in the discriminator.
+"""
+
+
+# %%
+def sizes(size):
+    """Return the widths of a picture on its way through the generator, in pixels."""
+    found = [check.whole('size', size, least=8)]
+    while found[0] > 4:
+        found.insert(0, (found[0] + 1) // 2)
+    return found
+
+
+def networks(channels=1, size=28, width=32, book=False):
+    """Return net_D and net_G for pictures (channels, size, size); book: with the book's details."""
+    check.whole('width', width)
+    start, *rest = sizes(size)
+    kernels = [3 if n % 2 else 4 for n in rest]
+    widths = [width * 2**i for i in range(len(rest))]
+    net_G = nn.HybridSequential()
+    net_G.add(G_block(widths[-1], start, strides=1, padding=0))  # (batch, latent_dim, 1, 1)
+    for out, kernel in zip(widths[-2::-1], kernels):
+        net_G.add(G_block(out, kernel))
+    net_G.add(
+        nn.Conv2DTranspose(channels, kernels[-1], 2, 1, use_bias=not book, activation='tanh')
+    )  # (batch, channels, size, size)
+    net_D = nn.HybridSequential()
+    for out, kernel in zip(widths, kernels[::-1]):
+        net_D.add(D_block(out, kernel, batch_norm=book))
+    how = {'use_bias': False} if book else {'weight_initializer': he()}
+    net_D.add(nn.Conv2D(1, start, **how))  # (batch, 1, 1, 1), a logit
+    return net_D, net_G
+
+
+# %%
+if __name__ == '__main__':
+    net_D, net_G = networks(channels=3, size=64, width=64, book=True)
+    net_D.initialize(), net_G.initialize()
+    X = net_G(np.zeros((1, 100, 1, 1)))
+    tell(f'G makes {X.shape}, D makes {net_D(X).shape} of it')
+
+# %% [markdown]
+r"""
+## Training
+"""
+
+
+# %%
+def run(
+    data='auto', num_epochs=18, batch_size=64, width=32, lr_D=0.001, lr_G=0.003, latent_dim=100,
+    beta1=0.5, beta2=0.99, decay=True, average=0.998, book=False, num_examples: int = None,
+    out=None, **common,
+):  # fmt: skip
+    """Train the convolutional GAN; return net_D, net_G, history and scores.
+
+    `d2l_gan.digits.fit` says what the keywords mean, and which others there are, but for these.
+
+    Args:
+        width: channels next to the picture; each halving doubles them.
+        latent_dim: channels of the noise, a picture of one pixel.
+        book: the book's discriminator, with batch normalisation, and its initial weights.
+    """
+    out = files.output_dir('dcgan') if out is None else Path(out)
+    real = Digits(data, 'symmetric', False, num_examples, channels_first=True)
+    return fit(
+        *networks(real.X.shape[1], real.X.shape[2], width, book), 'dcgan', init.Normal(0.02),
+        scale='symmetric', real=real, num_epochs=num_epochs, batch_size=batch_size, lr_D=lr_D,
+        lr_G=lr_G, latent_dim=(check.whole('latent_dim', latent_dim), 1, 1), beta1=beta1,
+        beta2=beta2, decay=decay, average=average, out=out, **common,
+    )  # fmt: skip
+
+
+def sample(num=16, seed=0, device=None, out=None):
+    """Draw so many new digits with the newest generator under `out`, without training."""
+    return sample_digits(num, 'dcgan', 'symmetric', seed=seed, device=device, out=out)
+
+
+# %%
+if __name__ == '__main__':
+    result = run(num_epochs=1, width=16, film=False)
+
+# %% [markdown]
+r"""
+## Summary
+
+- Transposed convolutions unfold noise into a picture, each doubling its size; convolutions with
+  stride 2 fold it back into one logit.
+
+## Exercises
+
+1. Which sizes does a block with kernel 4, stride 2 and padding 1 make of 5, 6 and 7 pixels, in the
+   generator and in the discriminator?
+
+   <details><summary>Solution</summary>
+
+   10, 12 and 14 in the generator; 2, 3 and 3 in the discriminator, which rounds down.
+
+   ```python
+   for n, up, down in ((5, 10, 2), (6, 12, 3), (7, 14, 3)):
+       for block, m in ((G_block(2), up), (D_block(2), down)):
+           block.initialize()
+           assert block(np.zeros((1, 1, n, n))).shape == (1, 2, m, m)
+   ```
+
+   </details>
+
+2. A friend normalises in $D$, as the book does, and is worried: $D$ judges the same picture
+   differently beside other pictures. Is that a bug?
+
+   <details><summary>Solution</summary>
+
+   No. While it learns, batch normalisation takes mean and variance from the batch; outside of
+   `autograd.record` it takes its running averages, and a picture is judged by itself.
+
+   ```python
+   from mxnet import autograd
+
+   net_D, _ = networks(width=4, book=True)
+   net_D.initialize(init.Normal(0.02))
+   X = np.random.uniform(-1, 1, (8, 1, 28, 28))
+   net_D(X)
+   with autograd.train_mode():
+       assert np.abs(net_D(X)[:2] - net_D(X[:2])).max() > 1e-6
+   assert np.abs(net_D(X)[:2] - net_D(X[:2])).max() < 1e-6
+   ```
+
+   </details>
+
+3. How many multiply-adds does one digit cost, in each network at the defaults? And a step, for a
+   batch of 64?
+
+   <details><summary>Solution</summary>
+
+   Each weight of a convolution is used once for each pixel of what it makes, each of a transposed
+   one once for each pixel of what it is given. A step needs the generator three times (forward, and
+   back to its weights and its units) and the discriminator eight times: for real and fake forward
+   and twice back, then for fake again forward and back to the pixels.
+
+   ```python
+   found = []
+   for net, x in zip(networks(), (np.zeros((1, 1, 28, 28)), np.zeros((1, 100, 1, 1)))):
+       net.initialize()
+       total = 0
+       for block in net:
+           y = block(x)
+           layer = block if hasattr(block, 'weight') else block[0]
+           pixels = x if isinstance(layer, nn.Conv2DTranspose) else y
+           total += layer.weight.data().size * pixels.shape[2] * pixels.shape[3]
+           x = y
+       found.append(total)
+   D, G = found
+   assert (round(D / 1e6, 2), round(G / 1e6, 2)) == (2.89, 3.09)
+   assert round(64 * (3 * G + 8 * D) / 1e9, 2) == 2.07
+   ```
+
+   </details>
+
+4. Put plain ReLUs into $D$ (the book's exercise). How many of its units say nothing about a digit,
+   before the first step?
+
+   <details><summary>Solution</summary>
+
+   About half, and through those nothing comes back to the generator. Of leaky ones, a fifth of the
+   gradient does. (`alpha=0` makes the ReLU.)
+
+   ```python
+   for alpha in (0, 0.2):
+       block = D_block(32, alpha=alpha, batch_norm=False)
+       block.initialize()
+       silent = float((block(np.random.uniform(-1, 1, (16, 1, 28, 28))) == 0).mean())
+       assert 0.3 < silent < 0.7 if alpha == 0 else silent < 0.01
+   ```
+
+   </details>
+
+The book's section: [20.2, Deep Convolutional Generative Adversarial
+Networks](https://d2l.ai/chapter_generative-adversarial-networks/dcgan.html).
+"""
