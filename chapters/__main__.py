@@ -92,6 +92,10 @@ def options(chapter):
         if function is chapter.run:
             own = [*zip(args.args[-len(args.defaults) :], args.defaults), *own]
         pairs = own + pairs
+    if chapter.sample is not None:
+        own = asked({arg.arg for arg, _ in pairs}, chapter.sample)
+        explained.update(meanings(ast.get_docstring(chapter.sample)) if own else {})
+        pairs += own
     for arg, default in pairs:
         if arg.arg == 'callbacks':  # callables are for callers in Python
             continue
@@ -112,6 +116,13 @@ def options(chapter):
     if chapter.sample is not None:
         meaning = ast.get_docstring(chapter.sample).split('\n\n')[0]
         yield click.Option(['--sample'], type=click.IntRange(1), help=meaning)
+
+
+def asked(known, sample):
+    """Return (argument, default) of what only a chapter's `sample` can be asked, `num` apart."""
+    args = sample.args.args
+    pairs = zip(args[-len(sample.args.defaults) :], sample.args.defaults)
+    return [(arg, default) for arg, default in pairs if arg.arg not in {*known, 'num'}]
 
 
 def possible(ctx, option, value):
@@ -161,6 +172,14 @@ class Chapters(click.Group):
         return super().resolve_command(ctx, args)
 
 
+def only_sample(name):
+    """Return the keywords of a chapter that say what to sample, not how to run."""
+    found = read(name)
+    functions = [f for f in (found.common, found.run) if f is not None]
+    known = {a.arg for f in functions for a in (*f.args.args, *f.args.kwonlyargs)}
+    return [arg.arg for arg, _ in asked(known, found.sample)] if found.sample else []
+
+
 def start(name, keywords):
     """Run a chapter; what goes wrong by its own rules is one line and not a traceback."""
     for stream in 'stdout', 'stderr':
@@ -171,6 +190,9 @@ def start(name, keywords):
     try:
         chapter, sample = importlib.import_module(f'chapters.{name}'), keywords.pop('sample', None)
         if sample is None:
+            for flag in only_sample(name):
+                if keywords.pop(flag) is not None:
+                    raise ValueError(f'`{flag}` is for --sample')
             chapter.run(**keywords)
         else:
             known = inspect.signature(chapter.sample).parameters

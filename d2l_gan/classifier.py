@@ -20,23 +20,14 @@ def classifier(source='mnist'):
 
 
 @use_np
-class Classifier:
-    """Tell the ten digits apart, after LeNet (LeCun et al. 1998): two convolutions, 64 features.
+class Reader:
+    """A network for ten digits that has learned nothing yet, after LeNet (LeCun et al. 1998).
 
-    It learns from the 50,000 training images alone, in about a minute on two cores, and is kept in
-    the cache with its checksum; where that file is missing or damaged, it learns anew. On 'digits'
-    it does the same with the 1,197. `accuracy` is the share of test images that it reads correctly:
-    at least 0.99 for 'mnist'. It draws nothing from the global generators of MXNet and NumPy, so a
-    run that is scored on the way goes on as if it were not. It computes on the CPU.
-
-    It was taught digits only: an image of something else is read as some digit, often surely.
-
-    Args:
-        source: the digits to learn from, 'mnist' or 'digits'.
+    Two convolutions and 64 features. It draws nothing from the global generators of MXNet and
+    NumPy, so a run that is scored on the way goes on as if it were not. It computes on the CPU.
     """
 
-    def __init__(self, source='mnist'):
-        self.source = source
+    def __init__(self):
         self.body, self.head = nn.HybridSequential(), nn.Dense(10)
         self.body.add(
             nn.Conv2D(16, kernel_size=5, padding=2),  # (n, 16, 28, 28)
@@ -52,35 +43,25 @@ class Classifier:
         params = {**self.body.collect_params(), **self.head.collect_params()}
         self.params = list(params.values())
 
-        path = files.cache_dir() / f'classifier-{source}.d2l_gan'
-        try:
-            header, arrays = archive.read(path, KIND)
-            for param, array in zip(self.params, arrays.values()):
-                param.set_data(np.array(array, ctx=cpu()))
-            self.accuracy = header['accuracy']
-        except archive.CheckpointError as problem:
-            if path.exists():
-                speak.tell(f'{problem}: learning to read digits again')
-            self.accuracy = self._learn()
-            arrays = {str(number): param.data() for number, param in enumerate(self.params)}
-            try:
-                archive.write(path, {'kind': KIND, 'accuracy': self.accuracy}, arrays)
-            except archive.CheckpointError as problem:
-                speak.tell(f'{problem}: the next program learns to read digits anew')
+    def learn(self, images, labels, epochs, seed=0, title='learning to read digits, once'):
+        """Learn from labelled images, moved about by up to two pixels.
 
-    def _learn(self):
-        images, labels, _ = data.images(self.source, 'train', flat=False)
-        images, labels = images.asnumpy().reshape(-1, 1, 28, 28), labels.asnumpy()
-        rng = numpy.random.default_rng(0)
+        Args:
+            images: (n, ...), 784 pixels each, in [0, 1], NumPy's.
+            labels: (n,), what they show, NumPy's.
+            epochs: passes over them.
+            seed: of the weights, the order and the moves.
+            title: what the progress bar says.
+        """
+        images, rng = images.reshape(-1, 1, 28, 28), numpy.random.default_rng(seed)
         for param in self.params:
             if len(param.shape) > 1:  # He et al. 2015; biases stay 0
                 scale = (2 / numpy.prod(param.shape[1:])) ** 0.5
                 param.set_data(np.array(rng.normal(0, scale, param.shape), dtype='float32'))
         trainer = gluon.Trainer(self.params, 'adam', {'learning_rate': LR})
         loss = gluon.loss.SoftmaxCrossEntropyLoss()
-        starts = [*range(0, len(images), BATCH_SIZE)] * EPOCHS[self.source]
-        bar = speak.bar(starts, desc='learning to read digits, once')
-        for step, start in enumerate(bar):
+        starts = [*range(0, len(images), BATCH_SIZE)] * epochs
+        for step, start in enumerate(speak.bar(starts, desc=title)):
             if start == 0:
                 order = rng.permutation(len(images))
             rows = order[start : start + BATCH_SIZE]
@@ -92,7 +73,10 @@ class Classifier:
                 error = loss(self.head(self.body(X)), y)
             error.backward()
             trainer.step(len(rows))
-        images, labels, _ = data.images(self.source, 'test')
+
+    def test(self, source):
+        """Return the share of the test images of `source` that are read correctly."""
+        images, labels, _ = data.images(source, 'test')
         found = self.read(images.asnumpy())[0].argmax(axis=1)
         return float((found == labels.asnumpy()).mean())
 
@@ -109,3 +93,39 @@ class Classifier:
             features.append(body.asnumpy())
             probabilities.append(npx.softmax(self.head(body)).asnumpy())
         return numpy.concatenate(probabilities), numpy.concatenate(features)
+
+
+class Classifier(Reader):
+    """Tell the ten digits apart, having learned from real ones.
+
+    It learns from the 50,000 training images alone, in about a minute on two cores, and is kept in
+    the cache with its checksum; where that file is missing or damaged, it learns anew. On 'digits'
+    it does the same with the 1,197. `accuracy` is the share of test images that it reads correctly:
+    at least 0.99 for 'mnist'.
+
+    It was taught digits only: an image of something else is read as some digit, often surely.
+
+    Args:
+        source: the digits to learn from, 'mnist' or 'digits'.
+    """
+
+    def __init__(self, source='mnist'):
+        super().__init__()
+        self.source = source
+        path = files.cache_dir() / f'classifier-{source}.d2l_gan'
+        try:
+            header, arrays = archive.read(path, KIND)
+            for param, array in zip(self.params, arrays.values()):
+                param.set_data(np.array(array, ctx=cpu()))
+            self.accuracy = header['accuracy']
+        except archive.CheckpointError as problem:
+            if path.exists():
+                speak.tell(f'{problem}: learning to read digits again')
+            images, labels, _ = data.images(source, 'train')
+            self.learn(images.asnumpy(), labels.asnumpy(), EPOCHS[source])
+            self.accuracy = self.test(source)
+            arrays = {str(number): param.data() for number, param in enumerate(self.params)}
+            try:
+                archive.write(path, {'kind': KIND, 'accuracy': self.accuracy}, arrays)
+            except archive.CheckpointError as problem:
+                speak.tell(f'{problem}: the next program learns to read digits anew')

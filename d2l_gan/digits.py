@@ -20,6 +20,7 @@ from d2l_gan.speak import tell
 from d2l_gan.train import train
 
 import numpy
+from mxnet import np
 
 NUM_SCORED = 10_000  # digits that are scored
 TITLES = {'mnist': 'MNIST', 'digits': "scikit-learn's 1,797 digits"}
@@ -40,7 +41,7 @@ class Digits:
         channels_first: X is (num_examples, 1, 28, 28), as Gluon's convolutions take it.
     """
 
-    what, shape = 'digits', SHAPE
+    what, shape, condition = 'digits', SHAPE, None
 
     def __init__(
         self, source='auto', scale='unit', flat=True, num_examples=None, channels_first=False
@@ -66,7 +67,7 @@ class Digits:
         replace = steps is not None
         if not replace and self.whole and len(self.X) != data.NUM_TRAIN:
             steps = math.ceil(data.NUM_TRAIN / batch_size)
-        return data.Batches(self.X, batch_size, steps=steps, replace=replace, device=device)
+        return data.Batches(self.X, batch_size, steps, replace, device, self.condition)
 
     def signs(self, scale):
         """Return further signs of a collapse, {name: callable}, for pictures coded like that."""
@@ -76,6 +77,50 @@ class Digits:
         """Return scores of new digits, (n, 28, 28) in [0, 1], and a table of them in words."""
         scores = scoring.digit_scores(images, self.source)
         return scores, scoring.table(scores)
+
+
+class Labelled(Digits):
+    """Real digits for networks that take a condition: the batches are (X, labels).
+
+    Args:
+        told: callable (labels) -> what the networks are told of each digit, the truth by default.
+        keywords: as for `Digits`.
+    """
+
+    def __init__(self, *args, told=None, **keywords):
+        super().__init__(*args, **keywords)
+        labels = self.labels.astype('float32')
+        self.condition = told(labels) if told else labels
+
+    def score_labelled(self, draw):
+        """Return scores of digits that were asked for, and a table of them in words.
+
+        Args:
+            draw: callable, how many -> pictures, (n, 28, 28) in [0, 1], and their labels.
+        """
+        scores = scoring.labelled_scores(*draw(len(data.images(self.source)[0])), self.source)
+        return scores, scoring.labelled_table(scores)
+
+
+class InTurn:
+    """Let the fixed latent batch of a game with conditions ask for 0, 1, ..., 9 again and again."""
+
+    def begin(self, game):
+        """Ask, also where a checkpoint has just been taken over."""
+        game.fixed_condition[:] = in_turn(len(game.fixed_condition))
+
+    def __call__(self, game):
+        """Do nothing after an epoch."""
+
+
+def in_turn(num):
+    """Return so many labels, 0, 1, ..., 9, 0, ..., float32 as the condition of a batch is."""
+    return np.array(numpy.arange(num) % 10, dtype='float32')
+
+
+def by_digit(num):
+    """Return the order that brings labels in turn together, digit by digit, (num,)."""
+    return numpy.argsort(numpy.arange(num) % 10, kind='stable')
 
 
 def fit(
@@ -96,7 +141,7 @@ def fit(
         scale, flat: what net_G draws and net_D is shown, as for `Digits`.
         steps: as for `Digits.batches`.
         real: `Digits`, or other pictures with its attributes; None makes them as `data`, `scale`,
-            `flat` and `num_examples` say.
+            `flat` and `num_examples` say. With `Labelled` pictures have a row for each digit.
         num_epochs: passes over MNIST; fewer digits are gone through more often, for as many steps.
         batch_size: digits in a step.
         lr_D: learning rate of the discriminator.
@@ -126,7 +171,8 @@ def fit(
     out = files.output_dir(chapter) if out is None else Path(out)
     if real is None:
         real = Digits(data, scale, flat, num_examples)
-    draw, shape = plots.draw_pictures(scale, real.shape), real.shape
+    shape, told = real.shape, real.condition is not None
+    draw = plots.draw_pictures(scale, shape, by_digit(100) if told else None)
     collapse = Collapse(real.what, **(real.signs(scale) if score else {}))
     history = train(
         net_D, net_G, real.batches(batch_size, steps, device), num_epochs, lr_D, lr_G, latent_dim,
@@ -142,15 +188,20 @@ def fit(
             Generators(out),
             collapse,
             *callbacks,
+            *([InTurn()] if told else []),
             Checkpoint(out, resume, also=['accuracy.png', 'walk.gif']),
         ],
     )  # fmt: skip
     scores = {'data': real.source}
     if score:
         tell(f'Scoring {NUM_SCORED:,} new {real.what}.')
-        found, words = real.score(_draw(out, NUM_SCORED, scale, history.seed, shape=shape))
-        scores.update(found)
-        tell(words)
+        draw = lambda num: _draw(out, num, scale, history.seed, shape=shape)
+        found = [real.score(draw(NUM_SCORED)[0])]
+        if told:
+            found.append(real.score_labelled(draw))
+        for more, words in found:
+            scores.update(more)
+            tell(words)
     for name in ('loss_D', 'loss_G', 'accuracy_D', 'examples_per_sec'):
         scores[name] = float(history[name][-1])
     scores.update(
@@ -177,16 +228,26 @@ def few_digits(source, scale='unit'):
     return look
 
 
-def _draw(out, num, scale, seed, device=None, shape=SHAPE):
-    """Return new pictures of the newest generator under `out`, in the form of `plots.pixels`."""
-    generator = latest_generator(out / 'generators', device)
-    return plots.pixels(generator.sample(num, seed), scale, shape)
+def _draw(out, num, scale, seed, device=None, shape=SHAPE, digit=None):
+    """Return new pictures of the newest generator under `out`, as of `plots.pixels`, and labels.
+
+    The labels are what was asked for: `digit`, or 0 to 9 in turn; None where nothing can be.
+    """
+    generator, labels = latest_generator(out / 'generators', device), None
+    if generator.condition is not None:
+        labels = in_turn(num) if digit is None else np.full(num, digit, dtype='float32')
+        labels = labels.as_in_ctx(generator.device)
+    elif digit is not None:
+        check.fail('digit', digit, 'left out: this generator draws what it likes')
+    images = plots.pixels(generator.sample(num, seed, labels), scale, shape)
+    return images, None if labels is None else labels.asnumpy().astype('int64')
 
 
-def sample_digits(num, chapter, scale='unit', seed=0, device=None, out=None):
+def sample_digits(num, chapter, scale='unit', seed=0, device=None, out=None, digit=None):
     """Draw new digits with the newest generator of a chapter; return them, (num, 28, 28) in [0, 1].
 
-    Writes samples.npz, with the array `images`, and samples.png, the first 100 at most.
+    Writes samples.npz, with the array `images` and, where digits can be asked for, `labels`; and
+    samples.png, the first 100 at most, digit by digit.
 
     Args:
         num: how many.
@@ -195,19 +256,24 @@ def sample_digits(num, chapter, scale='unit', seed=0, device=None, out=None):
         seed: of the digits.
         device: as for `fit`.
         out: where the chapter has written; by default build/ and the chapter's name.
+        digit: which digit, 0 to 9, of a generator that takes a condition; None for all in turn.
 
     Raises:
         CheckpointError: where no run has left a generator.
     """
     check.whole('num', num)
     out = files.output_dir(chapter) if out is None else Path(out)
-    images = _draw(out, num, scale, seed, device)
-    write = lambda file: numpy.savez_compressed(file, images=images)
+    if digit is not None and check.whole('digit', digit, least=0) > 9:
+        check.fail('digit', digit, 'from 0 to 9')
+    images, labels = _draw(out, num, scale, seed, device, digit=digit)
+    arrays = {'images': images, **({} if labels is None else {'labels': labels})}
+    write = lambda file: numpy.savez_compressed(file, **arrays)
     files.write_whole(out / 'samples.npz', write)
     columns = math.ceil(min(num, 100) ** 0.5)
     rows = math.ceil(min(num, 100) / columns)
     shown = numpy.full((rows * columns, *SHAPE), 0.5)  # the grey between the digits
-    shown[: min(num, 100)] = images[:100]
+    order = slice(100) if labels is None else numpy.argsort(labels[:100], kind='stable')
+    shown[: min(num, 100)] = images[order]
     plots.save(plots.view_samples(shown, rows, columns), out / 'samples.png')
     tell(f'{num:,} new digits are in `{out / "samples.npz"}`, a picture in samples.png.')
     return images

@@ -144,9 +144,10 @@ class Generator:
         shape = self.latent_dim if isinstance(self.latent_dim, tuple) else (self.latent_dim,)
         with seeded(seed, 0):
             Z = PRIORS[self.prior]((num, *shape), self.device).astype(self.dtype)
-            if num <= PIECE or condition is not None:
-                return self(Z, condition)
-            return np.concatenate([self(Z[i : i + PIECE]) for i in range(0, num, PIECE)])
+            inputs = [Z] if condition is None else [Z, condition]
+            starts = range(0, num, PIECE)
+            parts = [self(*(a[i : i + PIECE] for a in inputs)) for i in starts]
+            return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def run(self, Z, condition=None, careful=False):
         """Return the outputs of all operators, in order; careful: as for `graph.run`."""

@@ -195,15 +195,18 @@ def draw_points(game, axes):
     axes.legend(loc='upper left')
 
 
-def draw_pictures(scale='unit', shape=None):
-    """Return a `draw` for 16 generated pictures, from the fixed latent batch.
+def draw_pictures(scale='unit', shape=None, order=None):
+    """Return a `draw` for generated pictures, from the fixed latent batch: 16, or all in an order.
 
     Args:
         scale, shape: as for `pixels`.
+        order: which to show, a square number of indices; None for the first 16.
     """
+    order = numpy.arange(16) if order is None else order
+    side = math.isqrt(len(order))
 
     def draw(game, axes):
-        _show_pixels(axes, mosaic(game.generate(), 4, 4, scale, shape))
+        _show_pixels(axes, mosaic(host(game.generate())[order], side, side, scale, shape))
 
     return draw
 

@@ -145,6 +145,50 @@ def digit_scores(images, source='mnist'):
     }  # fmt: skip
 
 
+def labelled_scores(images, labels, source='mnist'):
+    """Score digits that were asked for by name; return a dict for scores.json.
+
+    Args:
+        images: as for `digit_images`, as many as there are real ones to train on.
+        labels: (n,), what was asked for, 0 to 9.
+        source: the real digits to compare with, 'mnist' or 'digits'.
+
+    Returns:
+        A dict with these names; under `real_labelled`, what the real digits get.
+
+        - agreement, agreement_by_digit: share of the first 10,000 that the classifier reads as what
+          was asked for. Ten pictures, one a class, may have it all; that of real test images is the
+          classifier's accuracy.
+        - variety, variety_by_digit: `metrics.variety_within`, divided by that of the real test
+          images; the first is the mean over the digits. Noise has it, too.
+        - train_on_fake: see the function of that name in `metrics`.
+    """
+    rows, labels = metrics.asked_for(images, labels)
+    read = classifier(source).read(rows[:10_000])[0].argmax(axis=1) == labels[:10_000]
+    real, shown, _ = data.images(source, 'test')
+    variety = metrics.variety_within(rows, labels) / metrics.variety_within(real, shown)
+    by_digit = [float(read[labels[:10_000] == d].mean()) for d in numpy.unique(labels)]
+    return {
+        'agreement': float(read.mean()), 'agreement_by_digit': by_digit,
+        'variety': float(numpy.nanmean(variety)), 'variety_by_digit': variety.tolist(),
+        'train_on_fake': metrics.train_on_fake(rows, labels, source), 'num_labelled': len(rows),
+        'real_labelled': {name: classifier(source).accuracy for name in
+                          ('agreement', 'train_on_fake')},
+    }  # fmt: skip
+
+
+def labelled_table(scores):
+    """Return what `labelled_scores` found as a table."""
+    real = scores['real_labelled']
+    rows = [
+        ('agreement', scores['agreement'], real['agreement'], 'read as the digit asked for'),
+        ('variety', scores['variety'], 1, 'within a digit, beside real ones'),
+        ('train on fake', scores['train_on_fake'], real['train_on_fake'],
+         f'real test digits read, having learned from {scores["num_labelled"]:,} fakes alone'),
+    ]  # fmt: skip
+    return '\n'.join(f'{a:<18}{b:>17.2%}{c:>17.2%}  {d}' for a, b, c, d in rows)
+
+
 def table(scores):
     """Return what `digit_scores` found as a table to close a chapter with."""
     real, num = scores['real'], scores['num_samples']

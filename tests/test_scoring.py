@@ -3,7 +3,7 @@
 import json
 import math
 
-from d2l_gan import archive, classifier, data, files, scoring
+from d2l_gan import archive, classifier, data, files, metrics, scoring
 
 import mxnet as mx
 import numpy
@@ -47,8 +47,9 @@ def test_the_classifier_learns_once_and_is_kept(few, tmp_path, monkeypatch, caps
     assert first.accuracy > 0.2
     kept = tmp_path / 'classifier-digits.d2l_gan'
     assert [path.name for path in tmp_path.iterdir()] == [kept.name]
-    learn = classifier.Classifier._learn
-    monkeypatch.setattr(classifier.Classifier, '_learn', lambda self: pytest.fail('learns again'))
+    learn = classifier.Classifier.learn
+    fails = lambda *args, **keywords: pytest.fail('learns again')
+    monkeypatch.setattr(classifier.Classifier, 'learn', fails)
     second = classifier.Classifier('digits')
     assert second.accuracy == first.accuracy
     for one, other in zip(first.read(few[:20]), second.read(few[:20])):
@@ -57,7 +58,7 @@ def test_the_classifier_learns_once_and_is_kept(few, tmp_path, monkeypatch, caps
     raw = bytearray(kept.read_bytes())
     raw[len(raw) // 2] ^= 4
     kept.write_bytes(raw)
-    monkeypatch.setattr(classifier.Classifier, '_learn', learn)
+    monkeypatch.setattr(classifier.Classifier, 'learn', learn)
     third = classifier.Classifier('digits')
     assert 'learning to read digits again' in capsys.readouterr().err
     assert (third.read(few[:20])[0] == first.read(few[:20])[0]).all()
@@ -74,7 +75,8 @@ def test_learning_and_reading_leave_the_global_generators_alone(few, monkeypatch
     expected = draw(lambda: None)
     assert draw(lambda: scoring.digit_scores(few[:50], 'digits')) == expected
     monkeypatch.setitem(classifier.EPOCHS, 'digits', 2)
-    assert draw(lambda: classifier.Classifier('digits')._learn()) == expected
+    learner, labels = classifier.Reader(), numpy.zeros(len(few))
+    assert draw(lambda: learner.learn(few, labels, 1)) == expected
 
 
 def test_probabilities_and_features_have_their_shapes(few):
@@ -208,3 +210,67 @@ def test_the_classifier_reads_99_of_100_and_real_images_score_as_published(
     assert scores['memorised'] == 1
     assert scores['real']['memorised'] < 0.06
     classifier.classifier.cache_clear()
+
+
+# ---- Digits that were asked for ----------------------------------------------------------------
+
+
+@pytest.fixture
+def labelled(few):
+    """Return the 300 bundled digits for validation and what they show."""
+    images, labels, _ = data.images('digits', 'validation')
+    return images.asnumpy(), labels.asnumpy()
+
+
+def test_what_real_digits_teach_is_what_the_classifier_has_learned(few):
+    images, labels, _ = data.images('digits', 'train')
+    expected = classifier.classifier('digits').accuracy
+    assert metrics.train_on_fake(images, labels, 'digits') == expected > 0.7
+    again = metrics.train_on_fake(images, labels, 'digits', seed=1)
+    assert again != expected and abs(again - expected) < 0.2
+
+
+def test_noise_and_wrong_labels_teach_nothing(few, monkeypatch):
+    monkeypatch.setitem(classifier.EPOCHS, 'digits', 3)
+    images, labels, _ = data.images('digits', 'train')
+    rng = numpy.random.default_rng(0)
+    noise = rng.random((len(labels), 784), 'float32')
+    for fakes, told in ((noise, labels.asnumpy()), (images, rng.permutation(labels.asnumpy()))):
+        assert metrics.train_on_fake(fakes, told, 'digits') < 0.35
+
+
+def test_variety_within_is_the_variance_of_each_digit(labelled):
+    images, labels = labelled
+    found = metrics.variety_within(images, labels)
+    for digit in range(10):
+        rows = images[labels == digit].astype('float64')
+        assert found[digit] == pytest.approx(((rows - rows.mean(axis=0)) ** 2).sum() / len(rows))
+    one_each = images[[numpy.flatnonzero(labels == digit)[0] for digit in range(10)] * 3]
+    assert numpy.allclose(metrics.variety_within(one_each, [*range(10)] * 3), 0, atol=1e-9)
+    assert numpy.isnan(metrics.variety_within(images[:2], [0, 1])[2:]).all()
+
+
+def test_controls_fail_where_they_should(labelled, monkeypatch):
+    images, labels = labelled
+    monkeypatch.setattr(metrics, 'train_on_fake', lambda *args: 0.5)
+    real = scoring.labelled_scores(images, labels, 'digits')
+    assert real['agreement'] > 0.7 < real['variety']
+    permuted = numpy.random.default_rng(0).permutation(labels)
+    wrong = scoring.labelled_scores(images, permuted, 'digits')
+    assert wrong['agreement'] < 0.25 and wrong['variety'] > real['variety']
+    one_each = [numpy.flatnonzero(labels == digit)[0] for digit in range(10)] * 10
+    same = scoring.labelled_scores(images[one_each], labels[one_each], 'digits')
+    assert same['variety'] < 1e-6
+    assert numpy.mean(same['agreement_by_digit']) == pytest.approx(same['agreement'])
+    assert 'read as the digit asked for' in scoring.labelled_table(same)
+
+
+@pytest.mark.parametrize('images, labels, message', [
+    (numpy.ones((3, 100)), [1, 2, 3], r'`images` is \(3, 100\); it must be \(n, 784\)'),
+    (numpy.full((3, 784), 2.0), [1, 2, 3], r'with pixels in \[0, 1\]'),
+    (numpy.ones((3, 784)), [1, 2], r'`labels` is \(2,\); it must be \(3,\), whole numbers'),
+    (numpy.ones((3, 784)), [1, 2, 10], 'whole numbers from 0 to 9'),
+])  # fmt: skip
+def test_labelled_digits_that_are_none_are_refused(images, labels, message):
+    with pytest.raises(ValueError, match=message):
+        metrics.train_on_fake(images, labels, 'digits')
