@@ -228,7 +228,7 @@ def run(
         lr_G: learning rate of the generator.
         latent_dim: width of the noise.
         objective: the pair of losses: bce (the book's), non_saturating, label_smoothing, minimax,
-            least_squares, hinge or wasserstein.
+            least_squares, hinge, wasserstein or relativistic.
         label_smoothing: lower D's label for real points by so much, in [0, 0.5).
         beta1: how long Adam remembers gradients, in [0, 1).
         average: score the running average of G's weights, kept at this rate, in (0, 1).

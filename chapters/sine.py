@@ -388,7 +388,7 @@ def run(
         lr_G: learning rate of the generator.
         latent_dim: width of the noise.
         objective: the pair of losses: minimax (the tutorial's), bce (the book's), non_saturating,
-            label_smoothing, least_squares, hinge or wasserstein.
+            label_smoothing, least_squares, hinge, wasserstein or relativistic.
         label_smoothing: lower D's label for real curves by so much, in [0, 0.5).
         beta1: how long Adam remembers gradients, in [0, 1); the tutorial has 0.9.
         data: sine (one curve) or waves (a family; it learns better at --lr-D 5e-4 --lr-G 5e-4).

@@ -145,7 +145,14 @@ class Objective(NamedTuple):
     """Define a game: its name and a loss for each player.
 
     `clip` bounds D's weights after each of its updates (None: no bound); an output of D above
-    `boundary` calls an example real.
+    `boundary` calls an example real. With `pairs`, D judges each example beside a partner of the
+    other kind: its verdict, which losses and history take for the logit, is D(x) - D(partner).
+    For cross-entropy both players then minimise -log sigmoid(D(mine) - D(yours)), and at
+    equilibrium both losses are log 2. A D that calls everything real gains nothing by it, and G
+    is drawn to each real example, not only to D's side of a boundary.
+
+    Pairs: Jolicoeur-Martineau 2018, arXiv:1807.00734 (RpGAN); why they cover all modes: Sun, Fang
+    and Schwing 2020, arXiv:2011.04926.
     """
 
     name: str
@@ -153,6 +160,11 @@ class Objective(NamedTuple):
     loss_G: gluon.Block
     clip: float = None
     boundary: float = 0.0
+    pairs: bool = False
+
+    def verdicts(self, real_Y, fake_Y):
+        """Return what the losses are told of D's logits on real and fake examples."""
+        return (real_Y - fake_Y, fake_Y - real_Y) if self.pairs else (real_Y, fake_Y)
 
 
 def _objectives(smoothing):
@@ -168,6 +180,7 @@ def _objectives(smoothing):
         'least_squares': Objective('least_squares', squares, squares, boundary=0.5),
         'hinge': Objective('hinge', HingeLoss(), score),
         'wasserstein': Objective('wasserstein', score, score, clip=0.01),
+        'relativistic': Objective('relativistic', D, plain, pairs=True),
     }
 
 
@@ -185,7 +198,8 @@ def objective(spec='bce', label_smoothing=0.0):
             have no probability to soften, and play as they do without it.
 
     Raises:
-        ValueError: for an unknown name or a smoothing out of its range.
+        ValueError: for an unknown name, a smoothing out of its range, or a relativistic loss for
+            one player only.
         TypeError: for anything that is no loss.
     """
     if isinstance(spec, str):
@@ -197,7 +211,9 @@ def objective(spec='bce', label_smoothing=0.0):
         return spec
     if isinstance(spec, (tuple, list)) and len(spec) == 2:
         D, G = (objective(s) for s in spec)
-        return Objective(f'{D.name} / {G.name}', D.loss_D, G.loss_G, D.clip, D.boundary)
+        if D.pairs != G.pairs:
+            check.fail('objective', spec, 'of two that both judge pairs, or neither')
+        return Objective(f'{D.name} / {G.name}', D.loss_D, G.loss_G, D.clip, D.boundary, D.pairs)
     if isinstance(spec, gluon.Block):
         return Objective(type(spec).__name__, spec, spec)
     raise TypeError(

@@ -3,6 +3,9 @@
 import itertools
 
 from d2l_gan import losses
+from d2l_gan.engines import adapter
+from d2l_gan.engines.symbol import Symbol
+from d2l_gan.engines.textbook import Textbook
 
 import mxnet as mx
 import numpy
@@ -169,6 +172,7 @@ def test_every_objective_runs_in_a_hybridized_graph(name):
         ('least_squares', 0.5, 0.125, 0.125),
         ('hinge', 0.3, 1.0, -0.3),
         ('wasserstein', 2.0, 0.0, -2.0),
+        ('relativistic', 0.0, numpy.log(2), numpy.log(2)),
     ],
 )
 def test_the_equilibrium_in_the_docstring_is_one(name, equal, loss_D, loss_G):
@@ -221,6 +225,44 @@ def test_a_chapter_with_smoothing_plays_every_objective(name):
     assert losses.objective(plain, 0.1) is plain
 
 
+def test_pairs_in_closed_form():
+    """D(x) = a x, G(z) = z + b: the loss is log(1 + e^-a(x - z - b)), so both slopes are known."""
+    a, b, x, z = 0.7, 0.3, numpy.array([1.0, -2.0, 0.5]), numpy.array([0.1, 0.2, -1.0])
+    apart = x - z - b
+    for engine in (Textbook, Symbol):
+        net_D, net_G = nn.Dense(1, use_bias=False), Shift()
+        net_D.initialize(init.Constant(a))
+        net_G.initialize(init.Constant(b))
+        X, Z = np.array(x[:, None], dtype='float32'), np.array(z[:, None], dtype='float32')
+        net_D(net_G(Z))
+        trainers = [adapter.adam(net, 1e-6) for net in (net_D, net_G)]
+        pairs = losses.objective('relativistic')
+        made = engine(net_D, net_G, *trainers, pairs, 'D', mx.cpu(), (X, Z, None))
+        made.step(X, Z)
+        ((loss_D, loss_G, real_Y, fake_Y),) = made.notes()
+        numpy.testing.assert_allclose(loss_D, softplus(-a * apart), rtol=1e-5)
+        numpy.testing.assert_allclose(loss_G, softplus(a * apart), rtol=1e-4)
+        numpy.testing.assert_allclose(real_Y, a * apart, rtol=1e-5)
+        numpy.testing.assert_allclose(fake_Y, -a * apart, rtol=1e-5)
+        for trainer, slope in (
+            (trainers[0], -apart * sigmoid(-a * apart)), (trainers[1], -a * sigmoid(a * apart)),
+        ):  # fmt: skip
+            mean = adapter.moments(trainer, 0)[0].asnumpy().item()  # 0.1 of the first gradient
+            assert mean == pytest.approx(0.1 * slope.mean(), rel=1e-4)
+
+
+class Shift(nn.HybridBlock):
+    """Add a number to learn."""
+
+    def __init__(self):
+        super().__init__()
+        with self.name_scope():
+            self.bias = self.params.get('by', shape=(1,))
+
+    def hybrid_forward(self, F, x, bias):
+        return F.np.add(x, bias)
+
+
 def test_what_objective_accepts():
     mine = losses.HingeLoss()
     assert isinstance(losses.objective().loss_D, gluon.loss.SigmoidBCELoss)  # the book's
@@ -235,12 +277,13 @@ def test_what_objective_accepts():
     'arguments, error, text',
     [
         (('hinge!',), ValueError, "`objective` is 'hinge!'; it must be one of 'bce', .*'hinge'"),
-        (('qqq',), ValueError, "`objective` is 'qqq'; it must be one of .* or 'wasserstein'$"),
+        (('qqq',), ValueError, "`objective` is 'qqq'; it must be one of .* or 'relativistic'$"),
         ((3,), TypeError, '`objective` is 3; it must be a name'),
         (((1, 2, 3),), TypeError, 'it must be a name'),
         (('bce', 0.5), ValueError, r'`label_smoothing` is 0.5; it must be in \[0, 0.5\)'),
         (('bce', -0.1), ValueError, r'`label_smoothing` is -0.1; it must be in'),
         (('bce', float('nan')), ValueError, '`label_smoothing` is nan'),
+        ((('relativistic', 'bce'),), ValueError, 'it must be of two that both judge pairs'),
         (('hinge', 0.5), ValueError, r'`label_smoothing` is 0.5; it must be in \[0, 0.5\)'),
     ],
 )
@@ -259,6 +302,6 @@ def test_names_are_distinct_games():
     seen = [
         tuple(float(loss(np.array(x), np.array(y))) for loss in losses.objective(n)[1:3])
         for n in losses.OBJECTIVES
-        if n != 'non_saturating'  # the same game as 'bce', with another implementation
+        if n not in ('non_saturating', 'relativistic')  # 'bce', otherwise written, and on pairs
     ]
     assert all(a != b for a, b in itertools.combinations(seen, 2))

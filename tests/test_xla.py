@@ -154,8 +154,10 @@ def test_every_objective_is_the_same_game(objective):
 
 
 @pytest.mark.parametrize('first', ['D', 'G'])
-def test_batch_norm_with_its_running_statistics(first):
-    assert not compare(lambda: small(norm=True), first=first, average=0.9).rules.merge
+@pytest.mark.parametrize('objective', ['bce', 'relativistic'])
+def test_batch_norm_with_its_running_statistics(objective, first):
+    networks = lambda: small(norm=True)
+    assert not compare(networks, objective=objective, first=first, average=0.9).rules.merge
 
 
 def test_layers_that_mix_examples_see_real_and_fake_apart():
@@ -198,17 +200,19 @@ class Told(nn.HybridBlock):
         return self.net(F.np.concatenate([x, condition], axis=1))
 
 
-def test_conditions():
-    compare(lambda: tuple(map(Told, small())), condition=3)
+@pytest.mark.parametrize('objective', ['bce', 'relativistic'])
+def test_conditions(objective):
+    compare(lambda: tuple(map(Told, small())), condition=3, objective=objective)
 
 
-def test_packs_of_examples():
+@pytest.mark.parametrize('objective', ['bce', 'relativistic'])
+def test_packs_of_examples(objective):
     def networks():
         net_D, net_G = small()
         net_D.pack = 2
         return net_D, net_G
 
-    ours = compare(networks)
+    ours = compare(networks, objective=objective)
     assert ours.rules.pack == 2
 
 

@@ -49,6 +49,20 @@ def _small_dense(block, x):
     return y if block.act is None else block.act(y)
 
 
+def against_partners(Y):
+    """Return logits of real and fake examples, (2 n, ...), less those of their partners."""
+    shape = Y.infer_shape()[1][0]
+    halves = sym.reshape(Y.as_nd_ndarray(), (2, shape[0] // 2, *shape[1:]))
+    return Y - sym.reshape(sym.flip(halves, axis=0), shape).as_np_ndarray()
+
+
+def second_half(Y):
+    """Return the second half of a symbol's rows."""
+    rows = Y.infer_shape()[1][0][0]
+    half = sym.slice_axis(Y.as_nd_ndarray(), axis=0, begin=rows // 2, end=rows)
+    return half.as_np_ndarray()
+
+
 def judgement(loss, Y, share, name):
     """Return a symbol whose gradient is that of `share` times the loss, and the logits Y.
 

@@ -15,7 +15,7 @@ import math
 
 from d2l_gan import losses
 from d2l_gan.engines import Adversarial, CannotPlay, adapter, one_adam, splits
-from d2l_gan.engines.formula import judgement, pack, trace
+from d2l_gan.engines.formula import against_partners, judgement, pack, second_half, trace
 from d2l_gan.engines.operators import Bound, Operator
 
 import numpy
@@ -49,6 +49,8 @@ class Symbol(Adversarial):
         self.merge = not judge_fake.list_auxiliary_states() and splits(
             net_D, [packed[0], *packed[2:]], packed[1:]
         )
+        if objective.pairs and not self.merge:
+            raise CannotPlay('`net_D` mixes examples, as BatchNorm does, and judges pairs of them')
         # Is one forward pass of G as good as the textbook's two? Not if it draws numbers, nor if it
         # moves the statistics of BatchNorm, which on a CPU the backward pass does.
         self.repeat = device.device_type != 'cpu' and bool(generate.list_auxiliary_states())
@@ -123,16 +125,21 @@ class Symbol(Adversarial):
             given = [sym.var('condition', shape=condition_shape).as_np_ndarray()]
         packed_given = [pack(a, condition_shape, self.pack) for a in given]
         real, fake = ([pack(x, X_shape, self.pack), *packed_given] for x in (X, fake_X))
-        inputs = {'fake': fake, 'real': real}
-        if merge:
-            inputs = {'both': [sym.np.concatenate(pair) for pair in zip(real, fake)]}
+        both = {'both': [sym.np.concatenate(pair) for pair in zip(real, fake)]}
+        if self.objective.pairs:
+            verdicts = against_partners(trace(self.net_D, *both['both']))
+            judged, fake_Y = {'both': verdicts}, second_half(verdicts)
+        else:
+            inputs = both if merge else {'fake': fake, 'real': real}
+            judged = {name: trace(self.net_D, *x) for name, x in inputs.items()}
+            fake_Y = trace(self.net_D, *fake)
         return (
             sym.Group([trace(self.net_G, Z, *given).as_nd_ndarray()]),
             [  # Halved, as in the book.
-                judgement(self.objective.loss_D, trace(self.net_D, *x), 0.5, f'label_{name}')
-                for name, x in inputs.items()
+                judgement(self.objective.loss_D, Y, 0.5, f'label_{name}')
+                for name, Y in judged.items()
             ],
-            judgement(self.objective.loss_G, trace(self.net_D, *fake), 1, 'label_real'),
+            judgement(self.objective.loss_G, fake_Y, 1, 'label_real'),
         )
 
     def notes(self):

@@ -23,10 +23,10 @@ class Textbook(Adversarial):
             return
         fake_X = None
         if self.first == 'G':
-            loss_G, fake_X = self.update_G(Z, condition)
+            loss_G, fake_X = self.update_G(X, Z, condition)
         loss_D, real_Y, fake_Y = self.update_D(X, Z, condition, fake_X)
         if self.first == 'D':
-            loss_G, _ = self.update_G(Z, condition)
+            loss_G, _ = self.update_G(X, Z, condition)
         self.steps_played.append((loss_D, loss_G, real_Y, fake_Y))
 
     def update_D(self, X, Z, condition, fake_X):
@@ -37,6 +37,7 @@ class Textbook(Adversarial):
                 fake_X = self.generate(Z, condition)
             # Detached: the generator is a given here, no gradient flows back into it.
             fake_Y = self.judge(fake_X.detach(), condition)
+            real_Y, fake_Y = self.objective.verdicts(real_Y, fake_Y)
             ones, zeros = (f(len(real_Y), ctx=X.ctx, dtype=X.dtype) for f in (np.ones, np.zeros))
             loss_real, loss_fake = (
                 self.objective.loss_D(Y, y) for Y, y in ((real_Y, ones), (fake_Y, zeros))
@@ -51,12 +52,14 @@ class Textbook(Adversarial):
                     parameter.data()[:] = clipped
         return loss, real_Y, fake_Y
 
-    def update_G(self, Z, condition):
-        """Update the generator once."""
+    def update_G(self, X, Z, condition):
+        """Update the generator once; X: the partners of its fakes, if D judges pairs."""
         with autograd.record():
             fake_X = self.generate(Z, condition)
             # Judged afresh: the discriminator has just moved, so its old verdict is stale.
             fake_Y = self.judge(fake_X, condition)
+            if self.objective.pairs:
+                _, fake_Y = self.objective.verdicts(self.judge(X, condition), fake_Y)
             loss = self.objective.loss_G(fake_Y, np.ones(len(fake_Y), ctx=Z.ctx, dtype=Z.dtype))
         loss.backward()
         self.trainer_G.step(len(fake_Y))

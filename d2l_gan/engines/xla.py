@@ -77,8 +77,8 @@ class XLA(Adversarial):
             )
         self.rules = play.Rules(
             D, G, loss_D, loss_G, *map(_adam, (trainer_D, trainer_G)), first, objective.clip,
-            objective.boundary, self.pack, alike, penalty and penalties.penalty(*penalty),
-            D.random or G.random or bool(penalty),
+            objective.boundary, self.pack, objective.pairs, alike,
+            penalty and penalties.penalty(*penalty), D.random or G.random or bool(penalty),
         )  # fmt: skip
         self.game, self.slots, self.programs, self.played = play.Game(self.rules), {}, {}, []
         self.ahead = 16  # steps in a call, until their time is known

@@ -36,6 +36,7 @@ class Rules(NamedTuple):
         net_D, net_G: `translate.Network`s of the inputs X, Z and, if there is one, condition.
         loss_D, loss_G: (logits (n, 1), labels (n, 1)) -> (n,).
         adam_D, adam_G: `Adam`s.
+        pairs: whether the verdict on an example is D's logit less that on its partner.
         merge: whether D may judge real and fake examples in one batch.
         penalty: what `penalties.penalty` returns, or None; it joins the real and the fake part of
             D's loss, so it is halved with them.
@@ -52,6 +53,7 @@ class Rules(NamedTuple):
     clip: Optional[float] = None
     boundary: float = 0.0
     pack: int = 1
+    pairs: bool = False
     merge: bool = True
     penalty: Any = None
     noisy: bool = False
@@ -91,26 +93,23 @@ class Game:
         self.rules = rules
 
     def step(self, state, X, Z, condition, rates, key):
-        """Return the state after both updates, and the logits (3, n): of real and fake as D saw
-        them before its update, of fake as G's update did.
+        """Return the state after both updates, and the verdicts (3, n): on real and fake as D saw
+        them before its update, on fake as G's update did. They are logits, or differences of them.
 
         Args:
             rates: (D's, G's, the average's).
         """
         rules = self.rules
         keys = jax.random.split(key, 5) if key is not None else [None] * 5
+        given = X if rules.pairs else None, condition, rates[1]  # for G's update
         fake_X, backward, moves_G = self.generate(state, Z, condition, keys[0])
         if rules.first == 'G':
-            state, again_Y = self.update_G(
-                state, fake_X, backward, moves_G, condition, rates[1], keys[1]
-            )
+            state, again_Y = self.update_G(state, fake_X, backward, moves_G, *given, keys[1])
         state, real_Y, fake_Y = self.update_D(state, X, fake_X, condition, rates[0], keys[2])
         if rules.first == 'D':
             if rules.net_G.random:  # drawn anew, as the book has it; else it would be the same
                 fake_X, backward, moves_G = self.generate(state, Z, condition, keys[3])
-            state, again_Y = self.update_G(
-                state, fake_X, backward, moves_G, condition, rates[1], keys[4]
-            )
+            state, again_Y = self.update_G(state, fake_X, backward, moves_G, *given, keys[4])
         if state['average']:
             weights = dict(state['G']['still'], **state['G']['weights'])
             state['average'] = {
@@ -156,6 +155,8 @@ class Game:
                 real_Y, moves = judge(X, condition, keys[0])
                 fake_Y, more = judge(fake_X, condition, keys[1])
                 moves = moves + more
+            if rules.pairs:
+                real_Y, fake_Y = real_Y - fake_Y, fake_Y - real_Y
             real = rules.loss_D(real_Y, jnp.ones_like(real_Y)).sum()
             fake = rules.loss_D(fake_Y, jnp.zeros_like(fake_Y)).sum()
             total = real + fake
@@ -174,12 +175,17 @@ class Game:
         player['still'] = move(player['still'], moves)
         return dict(state, D=player), real_Y, fake_Y
 
-    def update_G(self, state, fake_X, backward, moves_G, condition, rate, key):
+    def update_G(self, state, fake_X, backward, moves_G, X, condition, rate, key):
         rules = self.rules
+        keys = jax.random.split(key) if key is not None and rules.pairs else [key, None]
 
         def loss(fake_X):
             # Judged afresh: the discriminator has just moved, so its old verdict is stale.
-            Y, moves = self.judge(state, state['D']['weights'], fake_X, condition, key)
+            judge = functools.partial(self.judge, state, state['D']['weights'])
+            Y, moves = judge(fake_X, condition, keys[0])
+            if rules.pairs:
+                real_Y, more = judge(X, condition, keys[1])
+                Y, moves = Y - real_Y, more + moves
             return rules.loss_G(Y, jnp.ones_like(Y)).sum(), (Y[:, 0], moves)
 
         gradient, (fake_Y, moves_D) = jax.grad(loss, has_aux=True)(fake_X)
@@ -189,7 +195,7 @@ class Game:
         return dict(state, D=D, G=player), fake_Y
 
     def judge_notes(self, logits):
-        """Return what a history needs of a step's logits, (3, n), as sums over its examples.
+        """Return what a history needs of a step's verdicts, (3, n), as sums over its examples.
 
         They are loss_D, loss_G, D(x), D(G(z)), and the examples that D told apart, halved.
         """
