@@ -4,6 +4,7 @@ import math
 
 from d2l_gan import check, devices
 from d2l_gan.pictures import NUM_TRAIN, digits, images, mnist  # noqa: F401 - one room to its users
+from d2l_gan.toys import grid, ring  # noqa: F401 - likewise
 
 import numpy
 from mxnet import np

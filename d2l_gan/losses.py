@@ -151,8 +151,8 @@ class Objective(NamedTuple):
     equilibrium both losses are log 2. A D that calls everything real gains nothing by it, and G
     is drawn to each real example, not only to D's side of a boundary.
 
-    Pairs: Jolicoeur-Martineau 2018, arXiv:1807.00734 (RpGAN); why they cover all modes: Sun, Fang
-    and Schwing 2020, arXiv:2011.04926.
+    The pairs are from Jolicoeur-Martineau 2018, arXiv:1807.00734 (RpGAN), and why they cover all
+    modes is from Sun, Fang and Schwing 2020, arXiv:2011.04926.
     """
 
     name: str

@@ -100,8 +100,8 @@ def train(
         engine: 'textbook', 'symbol' (compiled), 'xla' (compiled by JAX, which the extra `xla`
             installs), or 'auto', which compiles what it can: long games with JAX, where it is
             installed (see `engines.choose`).
-        penalty: on the slope of D, for the engine 'xla': 'r1', 'r2' (at real, at fake examples) or
-            'gradient' (towards 1, between them).
+        penalty: on the slope of D, for the engine 'xla': 'r1', 'r2' (at real, at fake examples),
+            'r1+r2', 'zero' (between them), or 'gradient' (between them, towards 1).
         penalty_weight: of the penalty beside the real and the fake part of D's loss: the papers'
             gamma of r1 and r2, lambda of gradient.
         callbacks: list of callables that are handed the `Game` after each epoch; they may have
@@ -129,7 +129,7 @@ def train(
         seed = int(np.random.randint(0, 2**31 - 1))
     check.whole('seed', seed, least=0)
     check.choice('engine', engine, ('auto', *engines.ENGINES))
-    check.choice('penalty', penalty, (None, 'r1', 'r2', 'gradient'))
+    check.choice('penalty', penalty, (None, 'r1', 'r2', 'r1+r2', 'zero', 'gradient'))
     check.number('penalty_weight', penalty_weight, '(0, inf)')
     check.rows('data', data, least=2)
     gpu = devices.of_jax(device, engine)

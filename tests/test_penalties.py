@@ -40,7 +40,8 @@ def test_of_a_linear_discriminator():
         return penalty(name, 0.5)(lambda X: X @ w + 1, *examples(), KEY)
 
     for name, known, slope in (
-        ('r1', 0.5 / 2 * 9, 0.5 * w), ('r2', 0.5 / 2 * 9, 0.5 * w),
+        ('r1', 0.5 / 2 * 9, 0.5 * w), ('r2', 0.5 / 2 * 9, 0.5 * w), ('r1+r2', 0.5 * 9, w),
+        ('zero', 0.5 / 2 * 9, 0.5 * w),
         ('gradient', 0.5 * (3 - 1) ** 2, 0.5 * 2 * (3 - 1) * w / 3),
     ):  # fmt: skip
         assert float(value(name, w)) == pytest.approx(known)
