@@ -218,7 +218,7 @@ def blank():
         yield
 
 
-@settings(max_examples=10, deadline=None, phases=[Phase.explicit, Phase.generate])
+@settings(max_examples=5, deadline=None, phases=[Phase.explicit, Phase.generate])
 @example({}, {f'samples/epoch-{epoch:06}.npz': 'directory' for epoch in (1, 2, 3)})
 @example({}, {f'frames/{epoch:06}.png': 'dangling link' for epoch in (1, 2, 3)})
 @given(

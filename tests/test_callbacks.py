@@ -16,6 +16,7 @@ from d2l_gan import plots, speak
 from d2l_gan.callbacks import Figure, Film, Progress, figure
 from d2l_gan.game import COLUMNS
 from tests.fakes import Game, curves, files_in
+from tests.marks import first_alone
 
 import numpy
 import pytest
@@ -264,7 +265,7 @@ Game(2).run(Progress(), Film(sys.argv[2]))
 
 
 @pytest.mark.parametrize(
-    'command', ['{} before {} 2>&-', '{} later {}', '{} before {} 2>/dev/full']
+    'command', first_alone(['{} before {} 2>&-', '{} later {}', '{} before {} 2>/dev/full'])
 )
 def test_a_run_goes_on_when_nobody_listens(tmp_path, command):
     call = f'{shlex.quote(sys.executable)} -c {shlex.quote(GAME)}'
@@ -277,6 +278,7 @@ def test_a_run_goes_on_when_nobody_listens(tmp_path, command):
     assert (tmp_path / 'training.gif').exists()
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_when_its_result_is_not_read(tmp_path):
     call = f'{shlex.quote(sys.executable)} -c {shlex.quote(GAME)} before {tmp_path} 2>&1 | head -1'
     subprocess.run(call, shell=True, stdout=subprocess.DEVNULL, timeout=120)
@@ -325,7 +327,7 @@ def test_a_pipe_gets_plain_lines():
 
 
 @pytest.mark.skipif(sys.platform == 'win32', reason='needs a pseudo-terminal')
-@pytest.mark.parametrize('columns', [0, 60])
+@pytest.mark.parametrize('columns', first_alone([0, 60]))
 def test_a_terminal_gets_one_bar_and_the_closing_line(columns):
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack('HHHH', columns // 2, columns, 0, 0))

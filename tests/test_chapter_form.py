@@ -128,6 +128,7 @@ def test_explains_every_keyword_of_run(chapter):
     assert {'num_epochs', 'seed', 'device', 'out'} <= {*explained}
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not CHAPTERS, reason='there is no chapter yet')
 def test_importing_them_runs_nothing(tmp_path):
     names = [f'chapters.{file.stem}' for file in CHAPTERS]

@@ -11,6 +11,7 @@ from d2l_gan.engines.textbook import Textbook
 from d2l_gan.export import export_onnx
 from d2l_gan.generator import latest_generator
 from d2l_gan.train import train, update_D, update_G
+from tests.marks import first_alone
 
 import mxnet as mx
 import numpy
@@ -191,8 +192,8 @@ def state(game):
     return arrays, game.counters(), game.history.loss_D.tolist()
 
 
-@pytest.mark.parametrize('channels', [1, 3])
-@pytest.mark.parametrize('engine', ['textbook', 'symbol'])
+@pytest.mark.parametrize('channels', first_alone([3, 1]))
+@pytest.mark.parametrize('engine', first_alone(['symbol', 'textbook']))
 def test_from_the_first_step_to_a_sample_elsewhere(tmp_path, engine, channels):
     """Stopped and resumed, it ends with the same bits; saved, it makes the same pictures."""
     games, settings = [], {'first': 'G', 'average': 0.9, 'num_epochs': 3}

@@ -204,6 +204,7 @@ def test_a_missing_library_is_noticed():
     assert not doctor.loads('libnosuch.so.7')
 
 
+@pytest.mark.slow
 def test_gathers_and_finds_that_training_starts_here():
     facts = doctor.gather()
     assert facts.error is None and facts.trial['gpus'] >= 0

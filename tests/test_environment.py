@@ -177,6 +177,7 @@ def test_compares_versions_without_distutils():
 HEAVY = 'onnx pandas pkg_resources requests scipy setuptools sklearn'
 
 
+@pytest.mark.slow
 def test_importing_mxnet_leaves_alone_what_it_hardly_needs_and_finds_it_when_it_does():
     code = f"""
 import sys, d2l_gan.train, mxnet as mx, numpy
@@ -202,6 +203,7 @@ else:
     assert run(code) == ['set()', '2.0']
 
 
+@pytest.mark.slow
 def test_what_is_loaded_already_is_used():
     code = """
 import sklearn.base, requests, d2l_gan.train, mxnet
@@ -212,6 +214,7 @@ assert issubclass(mxnet.model.FeedForward, sklearn.base.BaseEstimator)
     assert run(code) == []
 
 
+@pytest.mark.slow
 def test_other_threads_import_what_they_like_meanwhile():
     pytest.importorskip('onnx')
     code = """
@@ -254,6 +257,7 @@ def test_without_mxnet_the_command_that_installs_it_is_named(code):
     assert last.startswith(f'ImportError: MXNet is not installed: pip install {flag}mxnet==1.9.1 ')
 
 
+@pytest.mark.slow
 def test_the_doctor_speaks_without_mxnet():
     text = python('-m', 'd2l_gan')[1]
     assert 'MXNet is not installed.\n    pip install ' in text and 'Traceback' not in text

@@ -10,6 +10,7 @@ from mxnet import init, np, npx
 from mxnet.gluon import nn
 
 jax = pytest.importorskip('jax', reason='needs JAX (the extra xla)')
+from tests.marks import slow  # noqa: E402
 from tests.test_xla import apart, small  # noqa: E402
 
 npx.set_np()
@@ -37,8 +38,8 @@ def alone(seed, networks=small, **settings):
     'networks, settings',
     [
         (small, {'initializer': init.Normal(0.3), 'average': 0.9, 'decay': True}),
-        (lambda: small(norm=True), {'objective': 'hinge', 'first': 'G', 'prior': 'uniform'}),
-        (lambda: small(dropout=0.5), {'penalty': 'gradient', 'beta1': 0.5}),
+        slow(lambda: small(norm=True), {'objective': 'hinge', 'first': 'G', 'prior': 'uniform'}),
+        slow(lambda: small(dropout=0.5), {'penalty': 'gradient', 'beta1': 0.5}),
     ],
     ids=['average', 'batch norm', 'dropout and a penalty'],
 )
@@ -89,6 +90,7 @@ def test_a_seed_whose_loss_is_not_finite_is_named():
         train_many(*small(), batches(), 1, 1e38, 0.01, 2, seeds=[4], objective='least_squares')
 
 
+@pytest.mark.slow
 def test_each_seed_may_have_examples_of_its_own():
     def points(seed):
         return data.Batches(data.gaussian(40, seed)[0], 8)

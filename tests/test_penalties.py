@@ -111,6 +111,7 @@ def test_a_step_moves_by_the_penalty_halved_as_the_book_halves_its_loss(name):
     numpy.testing.assert_allclose(means[1] - means[0], 0.1 * 0.4 * weight / 2, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_train_takes_a_penalty_and_chooses_the_engine_that_can():
     for name in NAMES:
         history, weights = test_xla.run('auto', 2, penalty=name, penalty_weight=0.1)

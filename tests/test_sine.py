@@ -9,6 +9,7 @@ import types
 from chapters import sine
 from d2l_gan import plots
 from d2l_gan.game import COLUMNS, History
+from tests.marks import first_alone
 
 import numpy
 import pytest
@@ -182,7 +183,7 @@ def test_it_is_the_generator_that_starves_under_minimax():
     assert 'minimax' in lines[0].get_label()
 
 
-@pytest.mark.parametrize('objective', ['hinge', 'wasserstein'])
+@pytest.mark.parametrize('objective', first_alone(['hinge', 'wasserstein']))
 def test_other_objectives_and_waves(objective, tmp_path):
     result = sine.run(data='waves', objective=objective, out=tmp_path, **FAST)
     assert {'rmse', 'phase_spread', 'amplitude_sd'} <= set(result.scores)
@@ -191,6 +192,7 @@ def test_other_objectives_and_waves(objective, tmp_path):
         assert widest <= 0.0100001
 
 
+@pytest.mark.slow
 def test_same_seed_same_scores(trained, tmp_path):
     again, other = (sine.run(**FAST, out=tmp_path, seed=seed) for seed in (0, 1))
     for key in KEYS - {'examples_per_sec'}:

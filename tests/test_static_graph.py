@@ -24,6 +24,7 @@ def test_every_rung_is_the_same_game(rung):
     assert numpy.linalg.norm(ours - book) < 1e-5 * numpy.linalg.norm(book)
 
 
+@pytest.mark.slow
 def test_dispatch_hardly_depends_on_size_while_arrays_are_small():
     found = static_graph.dispatch((10, 100, 10_000_000), seconds=0.02)
     assert found[100] < found[10_000_000] / 5

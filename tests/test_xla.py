@@ -22,6 +22,7 @@ jax = pytest.importorskip('jax', reason='needs JAX (the extra xla)')
 from d2l_gan.engines import xla  # noqa: E402
 from d2l_gan.xla import runtime  # noqa: E402
 from tests import test_checkpoint as saved  # noqa: E402
+from tests.marks import first_alone  # noqa: E402
 
 npx.set_np()
 
@@ -131,7 +132,7 @@ CHAPTERS = [
 @pytest.mark.parametrize(
     'chapter, settings',
     [
-        pytest.param(*given, id=given[0], marks=[pytest.mark.slow] * given[0].startswith('mnist'))
+        pytest.param(*given, id=given[0], marks=[pytest.mark.slow] * (given[0] != 'gaussian'))
         for given in CHAPTERS
     ],
 )
@@ -148,18 +149,19 @@ def test_float32_to_its_own_rounding():
             dtype='float32', tolerance=1e-4)  # fmt: skip
 
 
-@pytest.mark.parametrize('objective', losses.OBJECTIVES)
+@pytest.mark.parametrize('objective', first_alone(losses.OBJECTIVES))
 def test_every_objective_is_the_same_game(objective):
     compare(objective=objective, first='G' if objective in ('hinge', 'minimax') else 'D')
 
 
-@pytest.mark.parametrize('first', ['D', 'G'])
-@pytest.mark.parametrize('objective', ['bce', 'relativistic'])
+@pytest.mark.parametrize('first', first_alone(['D', 'G']))
+@pytest.mark.parametrize('objective', first_alone(['bce', 'relativistic']))
 def test_batch_norm_with_its_running_statistics(objective, first):
     networks = lambda: small(norm=True)
     assert not compare(networks, objective=objective, first=first, average=0.9).rules.merge
 
 
+@pytest.mark.slow
 def test_layers_that_mix_examples_see_real_and_fake_apart():
     class Mean(nn.HybridBlock):
         def hybrid_forward(self, F, x):
@@ -174,6 +176,7 @@ def test_layers_that_mix_examples_see_real_and_fake_apart():
     assert not compare(networks).rules.merge
 
 
+@pytest.mark.slow
 def test_convolutions():
     class Image(nn.HybridBlock):
         def hybrid_forward(self, F, x):
@@ -200,12 +203,12 @@ class Told(nn.HybridBlock):
         return self.net(F.np.concatenate([x, condition], axis=1))
 
 
-@pytest.mark.parametrize('objective', ['bce', 'relativistic'])
+@pytest.mark.parametrize('objective', first_alone(['bce', 'relativistic']))
 def test_conditions(objective):
     compare(lambda: tuple(map(Told, small())), condition=3, objective=objective)
 
 
-@pytest.mark.parametrize('objective', ['bce', 'relativistic'])
+@pytest.mark.parametrize('objective', first_alone(['bce', 'relativistic']))
 def test_packs_of_examples(objective):
     def networks():
         net_D, net_G = small()
@@ -217,12 +220,14 @@ def test_packs_of_examples(objective):
 
 
 @pytest.mark.parametrize(
-    'constants', [{'beta1': 0.5}, {'epsilon': 1e-3}, {'wd': 0.1}, {'clip_gradient': 0.01}]
+    'constants',
+    first_alone([{'beta1': 0.5}, {'epsilon': 1e-3}, {'wd': 0.1}, {'clip_gradient': 0.01}]),
 )
 def test_constants_of_adam(constants):
     compare(**constants)
 
 
+@pytest.mark.slow
 def test_frozen_parameters_stay():
     def networks():
         net_D, net_G = small()
@@ -243,6 +248,7 @@ def test_learning_rates_change_between_epochs_and_nothing_is_compiled_for_it():
     assert len(ours.programs) == 2  # for full batches and for the last
 
 
+@pytest.mark.slow
 def test_dropout_drops_and_learns_and_plays_again_exactly():
     def once(**settings):
         numpy.random.seed(3)
@@ -258,6 +264,7 @@ def test_dropout_drops_and_learns_and_plays_again_exactly():
     assert columns[0]['loss_D'] != columns[1]['loss_D']
 
 
+@pytest.mark.slow
 def test_what_is_written_into_gluons_arrays_holds():
     one, other = game(xla.XLA, average=0.5), game(xla.XLA, average=0.5)
     play(one, 20)
@@ -306,6 +313,7 @@ def test_train_draws_the_same_batches_noise_and_weights():
     assert apart(book.average, ours.average) < 1e-4
 
 
+@pytest.mark.slow
 def test_an_iterable_of_batches_is_played_as_a_batches_is():
     X = numpy.random.default_rng(0).normal(size=(43, 2)).astype('float32')
     whole, one_by_one = [], []
@@ -328,6 +336,7 @@ class Wrapped:
         return iter(self.source)
 
 
+@pytest.mark.slow
 def test_long_epochs_are_played_in_pools(monkeypatch):
     whole = run('xla')
     monkeypatch.setattr(pools, 'STEPS', 2)
@@ -453,7 +462,9 @@ def test_auto_takes_jax_for_long_games_without_convolutions(monkeypatch):
     assert chosen() == 'Symbol'
 
 
-@pytest.mark.parametrize('settings', [{'average': 0.9}, {'nets': 'norm'}], ids=['average', 'norm'])
+@pytest.mark.parametrize(
+    'settings', first_alone([{'average': 0.9}, {'nets': 'norm'}]), ids=['average', 'norm']
+)
 def test_a_checkpoint_goes_on_to_the_same_bits(tmp_path, settings):
     def game(play, *args):
         norm = {'nets': saved.networks(norm=True)} if settings.get('nets') else settings
@@ -474,6 +485,7 @@ def test_a_checkpoint_goes_on_in_another_engine(tmp_path, first, then):
     assert whole.counters() == other.counters()
 
 
+@pytest.mark.slow
 def test_a_gpu_of_jaxs_serves_whatever_mxnet_was_built_for(monkeypatch):
     """The CPU stands in for it: what lies where is the same."""
     whole = run('xla')

@@ -31,6 +31,7 @@ def test_the_translated_network_is_the_network():
         numpy.testing.assert_allclose(function(state[name]['weights'], X), expected, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_the_rungs_on_jax_end_in_the_same_state():
     X, Z = batches()
     loops = [flat(rung(X, Z)()) for rung in (xla.jitted, xla.scanned)]

@@ -14,6 +14,7 @@ jax = pytest.importorskip('jax', reason='needs JAX (the extra xla)')
 from d2l_gan.engines import xla  # noqa: E402
 from d2l_gan.xla import saved  # noqa: E402
 from tests import test_xla  # noqa: E402
+from tests.marks import slow  # noqa: E402
 
 npx.set_np()
 RATES = {'D': 0.01, 'G': 0.005}
@@ -31,7 +32,7 @@ print(json.dumps([before, [list(map(float, pair)) for pair in losses], game.samp
 
 @pytest.mark.parametrize('settings', [
     {'average': 0.9, 'objective': 'hinge'},
-    {'networks': lambda: test_xla.small(norm=True), 'first': 'G'},
+    slow({'networks': lambda: test_xla.small(norm=True), 'first': 'G'}),
 ])  # fmt: skip
 def test_a_saved_game_trains_and_samples_with_jax_alone(tmp_path, settings):
     players = test_xla.game(xla.XLA, dtype='float32', **settings)
