@@ -113,3 +113,19 @@ def test_a_program_writes_the_film_and_says_where(net_G, tmp_path, capsys):
     latent.play(net_G, Z, tmp_path / 'walk.gif', *CODED)
     assert str(tmp_path / 'walk.gif') in capsys.readouterr().err
     assert (tmp_path / 'walk.gif').read_bytes().startswith(b'GIF')
+
+
+def test_ways():
+    a, b = numpy.random.RandomState(1).normal(size=(2, 100, 1, 1))
+    for way in ('straight', 'spherical'):
+        numpy.testing.assert_allclose(latent.between(a, b, 0, way), a)
+        numpy.testing.assert_allclose(latent.between(a, b, 1, way), b)
+    middle = latent.between(a, b, 0.5, 'straight')
+    numpy.testing.assert_allclose(middle, (a + b) / 2)
+    x, y = numpy.eye(2)
+    numpy.testing.assert_allclose(latent.between(x, y, 1 / 3, 'spherical'), [3**0.5 / 2, 0.5])
+    for opposite in (x, -x):  # no angle, or every way
+        found = latent.between(x, opposite, 0.25, 'spherical')
+        numpy.testing.assert_allclose(found, 0.75 * x + 0.25 * opposite)
+    with pytest.raises(ValueError, match="`way` is 'sphere'; it must be 'straight' or"):
+        latent.between(a, b, 0.5, 'sphere')
