@@ -3,7 +3,7 @@
 import re
 
 from tests.benchmarks import __main__ as bench
-from tests.benchmarks.systems import SYSTEMS, multiply_adds
+from tests.benchmarks.systems import SYSTEMS, convolutions, multiply_adds
 
 import pytest
 
@@ -75,3 +75,28 @@ def test_growth_is_drawn(tmp_path):
     found = {'batch_size': {8: rates, 32: rates}, 'hidden': {64: rates, 128: rates}}
     bench.draw(found, tmp_path / 'growth.png')
     assert (tmp_path / 'growth.png').stat().st_size > 1000
+
+
+def test_multiply_adds_of_convolutions():
+    # 28 x 28 x 1, width 32: see the third exercise of the chapter.
+    G, D = convolutions(SYSTEMS['dcgan_grey'])
+    assert (round(D / 1e6, 2), round(G / 1e6, 2)) == (2.89, 3.09)
+    first = 16 * 32 * 14 * 14
+    assert multiply_adds(SYSTEMS['dcgan_grey']) == 100 * (3 * G + 8 * D - 2 * first)
+    assert multiply_adds(dict(SYSTEMS['dcgan_grey'], batch_size=1)) == 3 * G + 8 * D - 2 * first
+
+
+def test_the_best_pytorch_counts(results):
+    verdicts = dict(bench.check(results))
+    assert verdicts['dcgan_grey: 3.00 times as fast as the best PyTorch, wanted 1.2']
+    results['systems']['dcgan_grey']['1'] = race(
+        textbook=99, static=10, eager=40, last=30, compiled=11, fused=30, multiply=5
+    )
+    verdicts = dict(bench.check(results))
+    assert not verdicts['dcgan_grey: 1.10 times as fast as the best PyTorch, wanted 1.2']
+
+
+def test_each_system_has_its_own_forms():
+    forms = [*bench.FORMS, 'multiply']
+    assert not {'last', 'compiled'} & {*bench.suited(forms, 'sine')}
+    assert not {'xla', 'jit', 'scan'} & {*bench.suited(forms, 'dcgan_grey')}

@@ -38,7 +38,11 @@ FORMS = {
     'scan': 'JAX by hand, scan',
     'eager': 'PyTorch',
     'fused': 'PyTorch, fused Adam',
+    'last': 'PyTorch, channels last',
+    'compiled': 'PyTorch, compiled',
 }
+PYTORCH = 'eager', 'fused', 'last', 'compiled'  # the last two have fused Adam, too
+PICTURES = 'textbook', 'updates', 'static', *PYTORCH, 'multiply'  # the forms of convolutions
 # What `engine='xla'` must gain over 'symbol', with JAX 0.7 or newer and with 0.4.
 XLA = {
     'gaussian': (6, 12), 'sine': (2, 1.6), 'mnist_leaky': (1.1, 0.95), 'mnist_deep': (1.1, 0.95),
@@ -237,7 +241,8 @@ def draw(found, file):
 
 def table(results):
     """Return the table of the README, in Markdown."""
-    forms = [f for f in FORMS if f in next(iter(results['systems'].values()))['1']]
+    played = [by_threads['1'] for by_threads in results['systems'].values()]
+    forms = [f for f in FORMS if any(f in race for race in played)]
     lines = [
         '| system, threads | ' + ' | '.join(FORMS[form] for form in forms) + ' | floor |',
         '| --- |' + ' ---: |' * (len(forms) + 1),
@@ -247,6 +252,8 @@ def table(results):
             cells = [
                 f'{median(played, form):,.0f}'
                 + (f' ({ratio(played, form, "static"):.1f}×)' if form != 'static' else '')
+                if form in played
+                else ''
                 for form in forms
             ]
             least = floor(SYSTEMS[name], played) if 'multiply' in played else None
@@ -290,6 +297,11 @@ def check(results):
         if form in one.get(name, {}):
             found = ratio(one[name], form, 'static')
             yield f'{name}: {found:.1f} times as fast as {form}, wanted {least}', found >= least
+    for name, played in one.items():
+        rivals = [form for form in PYTORCH if form in played and 'picture' in SYSTEMS[name]]
+        if rivals:
+            found = min(ratio(played, form, 'static') for form in rivals)
+            yield f'{name}: {found:.2f} times as fast as the best PyTorch, wanted 1.2', found >= 1.2
     for name, (new, old) in XLA.items():
         if 'xla' in one.get(name, {}):
             least = old if metadata.version('jax').startswith('0.4') else new
@@ -319,6 +331,12 @@ def check(results):
     yield f'd2l_gan.train takes {share:.2f} of the import of MXNet, wanted 0.7', share <= 0.7
 
 
+def suited(forms, name):
+    """Return those of some forms that a system is timed in."""
+    dense = [form for form in forms if form not in ('last', 'compiled')]
+    return [f for f in forms if f in PICTURES] if 'picture' in SYSTEMS[name] else dense
+
+
 def machine():
     """Return the processor's name and the number of threads."""
     name = platform.processor() or platform.machine()
@@ -337,17 +355,17 @@ def main(rounds, seconds, systems):
     """Time a training step beside the textbook's code and PyTorch."""
     OUT.mkdir(parents=True, exist_ok=True)
     torch = pytorch()
-    missing = set() if torch else {'eager', 'fused'}
+    missing = set() if torch else {*PYTORCH}
     missing |= set() if importlib.util.find_spec('jax') else {'xla', 'jit', 'scan'}
     forms = [f for f in FORMS if f not in missing] + ['multiply'] * bool(torch)
     threads = sorted({1, os.cpu_count()})
     results = {'machine': machine(), 'rounds': rounds, 'systems': {}}
     for name in systems or SYSTEMS:
         for n in threads:
-            played = race(SYSTEMS[name], forms, n, torch, rounds, seconds)
+            played = race(SYSTEMS[name], suited(forms, name), n, torch, rounds, seconds)
             results['systems'].setdefault(name, {})[str(n)] = played
             times = (f'{f} {median(played, f):,.0f} us ({ratio(played, f, "static"):.2f})'
-                     for f in forms)  # fmt: skip
+                     for f in played)  # fmt: skip
             click.echo(f'{name}, {n} threads: ' + ', '.join(times))
     if systems:
         return

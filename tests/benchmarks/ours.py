@@ -3,6 +3,7 @@
 import json
 import sys
 
+from chapters import dcgan
 from d2l_gan import data, losses
 from d2l_gan.train import train
 from tests.benchmarks.meter import Meter
@@ -24,9 +25,19 @@ def network(layers):
     return net
 
 
+def game(s):
+    """Return net_D, net_G, the shape of an example and that of its noise."""
+    if 'picture' in s:
+        colours, size = s['picture']
+        nets = dcgan.networks(colours, size, s['channels'])
+        return (*nets, (colours, size, size), (s['latent_dim'], 1, 1))
+    return network(s['D']), network(s['G']), (s['width'],), s['latent_dim']
+
+
 def main():
     s, form = json.loads(sys.argv[1]), sys.argv[2]
-    X = np.random.uniform(-1, 1, size=(s['num_examples'], s['width']))
+    net_D, net_G, shape, latent_dim = game(s)
+    X = np.random.uniform(-1, 1, size=(s['num_examples'], *shape))
     batches, meter = data.Batches(X, s['batch_size']), Meter()
 
     def measure(game):
@@ -36,7 +47,7 @@ def main():
 
     rates = LEARNING_RATE, LEARNING_RATE
     train(
-        network(s['D']), network(s['G']), batches, 10**6, *rates, s['latent_dim'], X,
+        net_D, net_G, batches, 10**6, *rates, latent_dim, X,
         objective=losses.objective(s['objective'], label_smoothing=s['smoothing']),
         prior=s['prior'], first=s['first'], seed=0,
         engine={'static': 'symbol', 'xla': 'xla'}.get(form, 'textbook'), callbacks=[measure],

@@ -27,6 +27,14 @@ SYSTEMS = {
         'num_examples': 3200, 'objective': 'bce', 'prior': 'normal',
         'first': 'D', 'smoothing': 0.0,
     },
+    'dcgan_colour': {
+        'latent_dim': 100, 'picture': (3, 32), 'channels': 16, 'batch_size': 64,
+        'num_examples': 640, 'objective': 'bce', 'prior': 'normal', 'first': 'D', 'smoothing': 0.0,
+    },
+    'dcgan_grey': {
+        'latent_dim': 100, 'picture': (1, 28), 'channels': 32, 'batch_size': 100,
+        'num_examples': 600, 'objective': 'bce', 'prior': 'normal', 'first': 'D', 'smoothing': 0.0,
+    },
 }  # fmt: skip
 
 
@@ -45,6 +53,12 @@ def multiply_adds(system):
     a layer's input costs as much as the layer, and the first layer's is needed for fake_X alone.
     """
 
+    if 'picture' in system:
+        (G, D), colours = convolutions(system), system['picture'][0]
+        first = colours * system['channels'] * (4 * ((system['picture'][1] + 1) // 2)) ** 2
+        step_D, step_G = 2 * (3 * D - first), 2 * D + 2 * G
+        return system['batch_size'] * (G + step_D + step_G)
+
     def sizes(inputs, layers):
         return [a * b for a, b in zip([inputs] + [n for n, _ in layers], [n for n, _ in layers])]
 
@@ -52,3 +66,17 @@ def multiply_adds(system):
     step_D = 2 * (sum(D) + sum(D) + sum(D[1:]))
     step_G = sum(D) + sum(D) + sum(G) + sum(G[1:])
     return system['batch_size'] * (sum(G) + step_D + step_G)
+
+
+def convolutions(system):
+    """Return the multiply-adds of a picture in G and in D: those of `chapters.dcgan.networks`."""
+    (colours, size), width = system['picture'], system['channels']
+    way = [size]
+    while way[0] > 4:
+        way.insert(0, (way[0] + 1) // 2)
+    channels = [*(width * 2**i for i in range(len(way) - 1))][::-1] + [colours]
+    pairs = list(zip(way, way[1:], channels, channels[1:]))
+    # Of each layer between two pictures, the smaller one's pixels and the kernel, 3 or 4 wide.
+    between = sum(n * n * a * b * (3 if m % 2 else 4) ** 2 for n, m, a, b in pairs)
+    ends = way[0] ** 2 * channels[0]
+    return between + ends * system['latent_dim'], between + ends

@@ -41,7 +41,7 @@ def train(net_D, net_G, data_iter, lr_D, lr_G, latent_dim, minimax, prior, meter
         metric = d2l.Accumulator(3)
         for X in data_iter:
             batch_size = X.shape[0]
-            Z = draw(0, 1, size=(batch_size, latent_dim))
+            Z = draw(0, 1, size=(batch_size, *latent_dim))
             metric.add(
                 d2l.update_D(X, Z, net_D, net_G, loss, trainer_D),
                 d2l.update_G(Z, net_D, net_G, loss_G, trainer_G),
@@ -53,10 +53,19 @@ def train(net_D, net_G, data_iter, lr_D, lr_G, latent_dim, minimax, prior, meter
 
 def main():
     s = json.loads(sys.argv[1])
-    X = np.random.uniform(-1, 1, size=(s['num_examples'], s['width']))
+    if 'picture' in s:
+        from chapters.dcgan import networks
+
+        colours, size = s['picture']
+        net_D, net_G = networks(colours, size, s['channels'])
+        shape, latent_dim = (colours, size, size), (s['latent_dim'], 1, 1)
+    else:
+        net_D, net_G = network(s['D']), network(s['G'])
+        shape, latent_dim = (s['width'],), (s['latent_dim'],)
+    X = np.random.uniform(-1, 1, size=(s['num_examples'], *shape))
     train(
-        network(s['D']), network(s['G']), d2l.load_array((X,), s['batch_size']), LEARNING_RATE,
-        LEARNING_RATE, s['latent_dim'], s['objective'] == 'minimax', s['prior'], Meter(),
+        net_D, net_G, d2l.load_array((X,), s['batch_size']), LEARNING_RATE, LEARNING_RATE,
+        latent_dim, s['objective'] == 'minimax', s['prior'], Meter(),
     )  # fmt: skip
 
 
