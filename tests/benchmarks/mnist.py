@@ -39,7 +39,8 @@ def scored(chapter, seed, judges, **changes):
     """
     import importlib
 
-    chapter = importlib.import_module(f'chapters.mnist_{chapter}')
+    name = f'mnist_{chapter}' if chapter in CHAPTERS else chapter
+    chapter = importlib.import_module(f'chapters.{name}')
     validation = data.mnist('validation')[0].asnumpy()
     if judges == 'validation':
         validation, test = numpy.split(validation, 2)
