@@ -15,10 +15,15 @@ train networks that know.
 # %%
 from pathlib import Path
 
-from d2l_gan import check, files, plots
-from d2l_gan.digits import Digits, fit, sample_digits
+from d2l_gan import check, files, latent, metrics, plots
+from d2l_gan.archive import host
+from d2l_gan.classifier import classifier
+from d2l_gan.digits import SHAPE, Digits, fit, sample_digits
+from d2l_gan.generator import latest_generator
+from d2l_gan.pictures import images
 from d2l_gan.speak import tell
 
+import numpy
 from mxnet import init, np, npx
 from mxnet.gluon import nn
 
@@ -187,13 +192,45 @@ if __name__ == '__main__':
 
 # %% [markdown]
 r"""
+## Reading the book closely
+
+Its section is short and its code runs here as it stands. A few sentences and numbers in it are
+better not taken along.
+
+- **"Normalize ... to N(0, 1)"**, says a comment. `Normalize(0.5, 0.5)` takes 0.5 away and divides
+  by 0.5: it maps $[0, 1]$ to $[-1, 1]$, the range of a tanh. The result has neither mean 0 nor
+  variance 1, and needs neither.
+- **Normalised everywhere "except its input layer"**, says the text. The code normalises after $D$'s
+  first convolution, too, which DCGAN does not.
+- **Four layers**, says the text. Count them in `networks`: five in each.
+- **All weights from $\mathcal{N}(0, 0.02^2)$**, in the book's other frameworks those of batch
+  normalisation as well. Its $\gamma$ multiplies: drawn around 0, it leaves about a fiftieth, and
+  half of it upside down (exercise 5). DCGAN has $\mathcal{N}(1, 0.02^2)$. In Gluon `gamma`
+  brings its own initializer, 1, and `init.Normal(0.02)` leaves it alone: the mistake cannot happen.
+- **A learning rate of 0.005**, 25 times DCGAN's.
+- **No seed, no score, fresh noise for each picture**, so that no two runs can be compared, and no
+  two epochs of one.
+
+- **A download by plain http**, whose checksum is compared only where the file is there already.
+
+And one thing that is no mistake but surprises everyone: with batch normalisation, what $D$ says of
+a picture depends on which others are in its batch. Exercise 2 looks at it. So real and fake
+pictures go through the book's $D$ in two batches, and must: in one, they would be normalised by
+each other. Without normalisation they may go together, which is faster.
+
 ## Training
+
+The game is that of the other chapters; noise has the shape (batch, 100, 1, 1) now, and digits
+(batch, 1, 28, 28), in $[-1, 1]$. A step multiplies and adds 2 thousand million times, some fifty
+times as often as a step of the deep chapter. So the defaults take minutes, and where a run is going
+to take more than ten, it says so after the first seconds. Ctrl-C lets the epoch end and saves it;
+`--resume` goes on.
 """
 
 
 # %%
 def run(
-    data='auto', num_epochs=18, batch_size=64, width=32, lr_D=0.001, lr_G=0.003, latent_dim=100,
+    data='auto', num_epochs=12, batch_size=64, width=32, lr_D=0.001, lr_G=0.003, latent_dim=100,
     beta1=0.5, beta2=0.99, decay=True, average=0.998, book=False, num_examples: int = None,
     out=None, **common,
 ):  # fmt: skip
@@ -221,9 +258,160 @@ def sample(num=16, seed=0, device=None, out=None):
     return sample_digits(num, 'dcgan', 'symmetric', seed=seed, device=device, out=out)
 
 
+# %% [markdown]
+r"""
+Here, one epoch at half the width, to see it run. `make chapter-dcgan` takes all twelve.
+"""
+
 # %%
 if __name__ == '__main__':
-    result = run(num_epochs=1, width=16, film=False)
+    result = run(num_epochs=1, width=16)
+
+# %% [markdown]
+r"""
+## What has the discriminator seen?
+
+Nobody told $D$ which digit is which. It learned one thing: to tell real from drawn. Radford and his
+colleagues asked whether it had learned something about digits on the way, and so do we: take what
+its blocks make of a picture, pool each to about 4 × 4 pixels, and let two simple classifiers read
+digits from that: the nearest labelled neighbour, and a linear one (ridge regression on the ten
+classes). They get few labels, and the same with pixels instead.
+
+And a control that is easily forgotten: a $D$ that has *not* been trained. Convolutions with random
+weights are no bad features, and only what goes beyond them was learned.
+"""
+
+
+# %%
+def features(net_D, X, batch_size=500):
+    """Return what D's blocks make of pictures, pooled: NumPy rows, (n, features).
+
+    Args:
+        net_D: one of `networks`.
+        X: (n, channels, size, size), in [-1, 1].
+    """
+    rows = []
+    for i in range(0, len(X), batch_size):
+        x, found = X[i : i + batch_size], []
+        for block in list(net_D)[:-1]:
+            x = block(x)
+            pool = -(-x.shape[2] // 4)
+            found.append(npx.batch_flatten(nn.MaxPool2D(pool, pool, ceil_mode=True)(x)))
+        rows.append(np.concatenate(found, axis=1).asnumpy())
+    return numpy.concatenate(rows)
+
+
+def accuracies(rows, labels, new_rows, new_labels):
+    """Return the share of new rows that the nearest row reads rightly, and that a linear map does.
+
+    Args:
+        rows: (n, features), which the classifiers learn from.
+        labels: (n,), what they show.
+        new_rows: (m, features).
+        new_labels: (m,).
+    """
+    from sklearn.linear_model import RidgeClassifier
+
+    centre = rows.mean(axis=0)
+    rows, new_rows = rows - centre, new_rows - centre
+    squares, nearest = (rows**2).sum(axis=1), []
+    for i in range(0, len(new_rows), 1000):
+        nearest.append((squares - 2 * new_rows[i : i + 1000] @ rows.T).argmin(axis=1))
+    ridge = RidgeClassifier(0.01 * squares.sum() / min(rows.shape)).fit(rows, labels)
+    read = labels[numpy.concatenate(nearest)], ridge.predict(new_rows)
+    return tuple(float((guess == new_labels).mean()) for guess in read)
+
+
+def read_digits(net_D, source='auto', nums=(1000, 10_000), tests=10_000):
+    """Return {what is read: {number of labels: accuracies}} of test digits, as `accuracies` does.
+
+    Args:
+        net_D: trained on digits.
+        source: as for `Digits`.
+        nums: how many labelled training digits there are.
+        tests: how many test digits are read.
+    """
+    (X, labels, source), (new_X, new_labels, _) = (
+        images(source, split, 'symmetric', False) for split in ('train', 'test')
+    )
+    X, new_X = (x.reshape((-1, 1, 28, 28)) for x in (X[: max(nums)], new_X[:tests]))
+    labels, new_labels, found = labels.asnumpy(), new_labels.asnumpy()[:tests], {}
+    fresh, _ = networks(width=net_D[0][0].weight.shape[0], book=len(net_D[0]) == 3)
+    fresh.initialize(init.Normal(0.02))
+    for name, describe in {
+        'pixels': npx.batch_flatten, 'D before training': lambda x: features(fresh, x),
+        'D': lambda x: features(net_D, x),
+    }.items():  # fmt: skip
+        rows, new_rows = (numpy.asarray(host(describe(x))) for x in (X, new_X))
+        found[name] = {
+            n: accuracies(rows[:n], labels[:n], new_rows, new_labels) for n in nums if n <= len(X)
+        }
+    return found
+
+
+def in_words(found):
+    """Return what `read_digits` found as lines of a table."""
+    lines = [f'{"":20}{"labels":>8}{"nearest":>9}{"linear":>8}']
+    for name, by_number in found.items():
+        for n, (nearest, linear) in by_number.items():
+            lines.append(f'{name:20}{n:>8,}{nearest:>9.1%}{linear:>8.1%}')
+    return '\n'.join(lines)
+
+
+# %%
+if __name__ == '__main__':
+    tell(in_words(read_digits(result.net_D, nums=(1000,), tests=2000)))
+
+# %% [markdown]
+r"""
+## A walk
+
+Between two points of noise there are others, and the generator draws those as well. Which way? A
+straight line, as for the leaky digits, looks natural. But 100 normal numbers have a length of about
+$\sqrt{100} = 10$, hardly ever 9 or 11, and the middle between two of them has about $10 / \sqrt 2
+= 7$. The generator has learned from noise on a sphere, and the straight way leads through its
+inside. The *spherical* way keeps to the great circle.
+
+Does it matter? Draw 10,000 digits from the very middle of such ways, and compare them with real
+ones.
+"""
+
+
+# %%
+def halfway(generator, way='straight', num=10_000, seed=0, source='auto'):
+    """Return the Fréchet distance to real test digits of those drawn halfway between two others.
+
+    Args:
+        generator: callable, noise -> digits, (n, 1, 28, 28) in [-1, 1].
+        way: as for `latent.between`; None for digits that are not between any.
+        num: how many digits.
+        seed: of the noise.
+        source: as for `Digits`.
+    """
+    test, _, source = images(source, 'test')
+    draw = numpy.random.default_rng(seed).standard_normal
+    a, b = (draw((num, *generator.latent_dim), dtype='float32') for _ in range(2))
+    Z = a if way is None else [latent.between(x, y, 0.5, way) for x, y in zip(a, b)]
+    Z, read = np.array(Z, dtype='float32'), classifier(source).read
+    parts = [generator(Z[i : i + 500]) for i in range(0, num, 500)]
+    rows = plots.pixels(np.concatenate(parts), 'symmetric', SHAPE).reshape(-1, 784)
+    return metrics.frechet(read(rows)[1], read(test.asnumpy())[1])
+
+
+def walk(out=None, way='spherical', seed=5):
+    """Show sliders from one digit to another, and the same as a film; `way` as for `between`."""
+    out = files.output_dir('dcgan') if out is None else Path(out)
+    generator = latest_generator(out / 'generators')
+    Z = numpy.random.RandomState(seed).normal(size=(4, *generator.latent_dim))
+    latent.play(generator, Z, out / 'walk.gif', 'symmetric', SHAPE, way)
+
+
+# %%
+if __name__ == '__main__':
+    generator = latest_generator('build/dcgan/generators')
+    for way in (None, 'straight', 'spherical'):
+        tell(f'{way}: {halfway(generator, way, num=2000):.1f}')
+    walk()
 
 # %% [markdown]
 r"""
@@ -231,6 +419,11 @@ r"""
 
 - Transposed convolutions unfold noise into a picture, each doubling its size; convolutions with
   stride 2 fold it back into one logit.
+- Batch normalisation carries the generator; the discriminator does without, given weights of the
+  right size, and then judges each picture by itself.
+- Rates matter more than architecture: one number of the book's decides between noise and digits.
+- What a discriminator has learned can be tried on another question; try an untrained one as well.
+- Noise lives on a sphere. Walk along it.
 
 ## Exercises
 
@@ -315,6 +508,31 @@ r"""
        block.initialize()
        silent = float((block(np.random.uniform(-1, 1, (16, 1, 28, 28))) == 0).mean())
        assert 0.3 < silent < 0.7 if alpha == 0 else silent < 0.01
+   ```
+
+   </details>
+
+5. Draw $\gamma$ from $\mathcal{N}(0, 0.02^2)$ after all, as the book's other frameworks do. What is
+   left of the differences between two pictures when they arrive at the generator's end?
+
+   <details><summary>Solution</summary>
+
+   About a hundredth. Each normalisation undoes most of what the $\gamma$ before it has shrunk, but
+   nobody undoes the last, which leaves a fiftieth; and where sums are so small, the $\epsilon$ that
+   is added to their variance counts as well.
+
+   ```python
+   from mxnet import autograd
+
+   _, net_G = networks(width=8)
+   spread = []
+   for gamma in (None, init.Normal(0.02)):
+       net_G.initialize(init.Normal(0.02), force_reinit=True)
+       for block in list(net_G)[:-1] if gamma else ():
+           block[1].gamma.initialize(gamma, force_reinit=True)
+       with autograd.train_mode():
+           spread.append(float(net_G(np.random.normal(0, 1, (16, 100, 1, 1))).std(axis=0).mean()))
+   assert spread[1] < spread[0] / 20
    ```
 
    </details>

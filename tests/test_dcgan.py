@@ -1,5 +1,6 @@
 """The chapter on convolutional GANs: its networks are the book's, and it draws at any size."""
 
+import inspect
 import json
 import time
 from types import SimpleNamespace
@@ -7,6 +8,8 @@ from types import SimpleNamespace
 from chapters import dcgan
 from d2l_gan import data, plots
 from d2l_gan.callbacks import Estimate
+from d2l_gan.export import export_onnx
+from d2l_gan.generator import latest_generator
 from d2l_gan.train import train
 
 import numpy
@@ -142,6 +145,85 @@ def test_what_cannot_be_is_said(tmp_path):
         dcgan.networks(size=7)
     with pytest.raises(ValueError, match='`latent_dim` is 0; it must be an integer >= 1'):
         dcgan.run(**QUICK, latent_dim=0, out=tmp_path)
+
+
+def test_features_are_what_the_blocks_make_pooled():
+    net_D, _ = dcgan.networks(width=4)
+    ready(net_D)
+    X = np.random.uniform(-1, 1, (7, 1, 28, 28))
+    rows = dcgan.features(net_D, X, batch_size=3)
+    assert rows.shape == (7, 16 * (4 + 8 + 16))
+    x = net_D[0](X)  # (7, 4, 14, 14), in cells of 4 x 4, those at the edges smaller
+    assert rows[2, 0] == pytest.approx(float(x[2, 0, :4, :4].max()))
+    assert rows[2, 3] == pytest.approx(float(x[2, 0, :4, 12:].max()))
+    numpy.testing.assert_allclose(rows[:, -256:], net_D[:3](X).asnumpy().reshape(7, -1), rtol=1e-5)
+
+
+def test_two_classifiers_that_can_be_checked():
+    """Two clouds far apart: both read them rightly, and wrongly where labels are turned round."""
+    rng = numpy.random.default_rng(0)
+    labels = numpy.arange(40) % 2
+    rows = (rng.normal(0, 0.1, (40, 5)) + 3 * labels[:, None]).astype('float32')
+    assert dcgan.accuracies(rows[:20], labels[:20], rows[20:], labels[20:]) == (1, 1)
+    assert dcgan.accuracies(rows[:20], labels[:20], rows[20:], 1 - labels[20:]) == (0, 0)
+
+
+def test_reads_digits_from_d(trained):
+    found = dcgan.read_digits(trained[0].net_D, 'digits', nums=(300,), tests=200)
+    assert {*found} == {'pixels', 'D before training', 'D'}
+    for by_number in found.values():
+        assert min(by_number[300]) > 0.6
+    lines = dcgan.in_words(found).splitlines()
+    assert len(lines) == 4
+    assert len({len(line) for line in lines}) == 1
+
+
+def test_halfway_is_where_it_says():
+    """It draws the length of its noise as a grey: halfway straight on, noise is short."""
+
+    class Grey:
+        latent_dim, drawn = (100, 1, 1), []
+
+        def __call__(self, Z):
+            length = np.sqrt((Z**2).sum(axis=(1, 2, 3), keepdims=True))
+            self.drawn.append(float(length.mean()))
+            return np.broadcast_to(length / 20, (len(Z), 1, 28, 28))
+
+    for way, length in ((None, 10), ('straight', 7.05), ('spherical', 10)):
+        Grey.drawn.clear()
+        distance = dcgan.halfway(Grey(), way, num=600, source='digits')
+        assert numpy.isfinite(distance)
+        assert numpy.mean(Grey.drawn) == pytest.approx(length, rel=0.03)
+
+
+def test_walk_leaves_a_film(trained, capsys):
+    dcgan.walk(trained[1])
+    with Image.open(trained[1] / 'walk.gif') as film:
+        assert film.n_frames > 40  # equal ones are one
+
+
+def test_the_ladder_adds_up_to_the_defaults():
+    from tests.benchmarks.dcgan import BOOK, LADDER
+
+    settings = dict(BOOK)
+    for change in LADDER.values():
+        assert change == {} or {**settings, **change} != settings
+        settings.update(change)
+    defaults = inspect.signature(dcgan.run).parameters
+    assert settings == {name: defaults[name].default for name in BOOK}
+
+
+def test_elsewhere(trained, tmp_path):
+    pytest.importorskip('onnx')
+    runtime = pytest.importorskip('onnxruntime')
+    generator = latest_generator(trained[1] / 'generators')
+    path = tmp_path / 'generator.onnx'
+    with trained[0].history.averaged(trained[0].net_G):
+        export_onnx(trained[0].net_G, path, latent_dim=generator.latent_dim)
+    Z = numpy.random.RandomState(0).normal(size=(3, 100, 1, 1)).astype('float32')
+    session = runtime.InferenceSession(str(path))
+    found = session.run(None, {session.get_inputs()[0].name: Z})[0]
+    numpy.testing.assert_allclose(found, generator(np.array(Z)).asnumpy(), atol=1e-4)
 
 
 class Steps:
