@@ -151,6 +151,6 @@ class Generator:
 
     def run(self, Z, condition=None, careful=False):
         """Return the outputs of all operators, in order; careful: as for `graph.run`."""
-        with autograd.pause():
+        with autograd.predict_mode():  # a gradient may pass, for `latent.invert`
             known = dict(self.arrays, Z=Z, condition=condition)
             return graph.run(self.nodes, known, careful)

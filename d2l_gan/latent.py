@@ -1,4 +1,4 @@
-"""Walk through the latent space of a generator of pictures: by sliders, or in a short film."""
+"""Walk through the latent space of a generator of pictures, and find the codes of given ones."""
 
 import base64
 import io
@@ -8,7 +8,7 @@ from d2l_gan import check, plots, speak
 from d2l_gan.speak import tell
 
 import numpy
-from mxnet import np, npx
+from mxnet import autograd, np, npx
 
 WIDGET = 'application/vnd.jupyter.widget-view+json'
 ENLARGED = 6  # pixels of the screen for each pixel of a picture, each way
@@ -121,3 +121,34 @@ def latent_slider(net_G, Z, scale='unit', shape=None, way='straight'):
         slider.observe(draw, 'value')
     draw()
     return ipywidgets.HBox([image, ipywidgets.VBox([share, component, added])])
+
+
+def invert(net_G, X, Z, steps=300, lr=0.05, condition=None):
+    """Return codes of which net_G makes what is as near to X as Adam can find, and the errors.
+
+    Zhu et al. 2016; Lipton and Tripathi 2017. What is left of the error is what net_G cannot draw,
+    or what this search has not found: try other starts, and keep each picture's best.
+
+    Args:
+        net_G: callable, noise -> pictures, a saved `Generator` too.
+        X: what is to be drawn, (n, ...).
+        Z: where to start, (n, ...).
+        steps: of Adam.
+        lr: its rate, which falls to 0.
+        condition: (n, ...), for a generator that takes one.
+
+    Returns:
+        Z, and for each picture the squared error, summed over its pixels, (n,); both NumPy's.
+    """
+    Z, more = np.array(Z), () if condition is None else (condition,)
+    mean, square = np.zeros_like(Z), np.zeros_like(Z)
+    Z.attach_grad()
+    for step in range(1, steps + 1):
+        with autograd.record(train_mode=False):
+            error = ((net_G(Z, *more) - X) ** 2).reshape((len(Z), -1)).sum(axis=1)
+        error.backward()
+        mean, square = 0.9 * mean + 0.1 * Z.grad, 0.999 * square + 0.001 * Z.grad**2
+        rate = lr * (1 - (step - 1) / steps) * (1 - 0.999**step) ** 0.5 / (1 - 0.9**step)
+        Z[:] = Z - rate * mean / (np.sqrt(square) + 1e-8)
+    error = ((net_G(Z, *more) - X) ** 2).reshape((len(Z), -1)).sum(axis=1)
+    return Z.asnumpy(), error.asnumpy()
