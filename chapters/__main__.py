@@ -190,10 +190,11 @@ def start(name, keywords):
     try:
         chapter, sample = importlib.import_module(f'chapters.{name}'), keywords.pop('sample', None)
         if sample is None:
-            for flag in only_sample(name):
-                if keywords.pop(flag) is not None:
-                    raise ValueError(f'`{flag}` is for --sample')
-            chapter.run(**keywords)
+            others = only_sample(name)
+            for flag in others:
+                if keywords[flag] is not None:
+                    raise ValueError(f'`{flag}` is {keywords[flag]}; it must come with --sample')
+            chapter.run(**{k: v for k, v in keywords.items() if k not in others})
         else:
             known = inspect.signature(chapter.sample).parameters
             chapter.sample(sample, **{k: v for k, v in keywords.items() if k in known})

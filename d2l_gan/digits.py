@@ -126,9 +126,9 @@ def by_digit(num):
 def fit(
     net_D, net_G, chapter, initializer, scale='unit', flat=True, steps=None, real=None, *,
     num_epochs, batch_size, lr_D, lr_G, latent_dim=100, objective='bce', label_smoothing=0.0,
-    prior='normal', beta1=0.9, beta2=0.999, decay=False, average=0.0, data='auto',
-    num_examples: int = None, score=True, seed=0, engine='auto', device=None, out=None, show=False,
-    film=True, resume=False, callbacks=(),
+    prior='normal', beta1=0.9, beta2=0.999, decay=False, average=0.0, penalty: str = None,
+    penalty_weight=1.0, data='auto', num_examples: int = None, score=True, seed=0, engine='auto',
+    device=None, out=None, show=False, film=True, resume=False, callbacks=(),
 ):  # fmt: skip
     """Train a chapter's networks on digits, then score them; return its `Result`.
 
@@ -155,6 +155,8 @@ def fit(
         beta2: how long Adam remembers their squares, in [0, 1).
         decay: let both learning rates fall to 0 over the epochs.
         average: draw with a running average of G's weights, kept at this rate, in (0, 1); 0: none.
+        penalty: on the slope of D, with JAX: r1, r2 or gradient; none without.
+        penalty_weight: of the penalty, the papers' gamma or lambda.
         data: mnist, digits (1,797 that come with scikit-learn), or auto for MNIST where it can be
             had.
         num_examples: train on so many digits only, passing over them once in an epoch.
@@ -177,8 +179,9 @@ def fit(
     history = train(
         net_D, net_G, real.batches(batch_size, steps, device), num_epochs, lr_D, lr_G, latent_dim,
         real.X[:100], objective=losses.objective(objective, label_smoothing), prior=prior,
-        beta1=beta1, beta2=beta2, decay=decay, average=average or None, initializer=initializer,
-        seed=seed, engine=engine, device=device,
+        beta1=beta1, beta2=beta2, decay=decay, average=average or None, penalty=penalty,
+        penalty_weight=penalty_weight, initializer=initializer, seed=seed, engine=engine,
+        device=device,
         callbacks=[
             Progress(),
             Estimate(),
@@ -195,7 +198,7 @@ def fit(
     scores = {'data': real.source}
     if score:
         tell(f'Scoring {NUM_SCORED:,} new {real.what}.')
-        draw = lambda num: _draw(out, num, scale, history.seed, shape=shape)
+        draw = lambda num: drawn(out, num, scale, history.seed, shape=shape)
         found = [real.score(draw(NUM_SCORED)[0])]
         if told:
             found.append(real.score_labelled(draw))
@@ -228,7 +231,7 @@ def few_digits(source, scale='unit'):
     return look
 
 
-def _draw(out, num, scale, seed, device=None, shape=SHAPE, digit=None):
+def drawn(out, num, scale, seed, device=None, shape=SHAPE, digit=None):
     """Return new pictures of the newest generator under `out`, as of `plots.pixels`, and labels.
 
     The labels are what was asked for: `digit`, or 0 to 9 in turn; None where nothing can be.
@@ -265,7 +268,7 @@ def sample_digits(num, chapter, scale='unit', seed=0, device=None, out=None, dig
     out = files.output_dir(chapter) if out is None else Path(out)
     if digit is not None and check.whole('digit', digit, least=0) > 9:
         check.fail('digit', digit, 'from 0 to 9')
-    images, labels = _draw(out, num, scale, seed, device, digit=digit)
+    images, labels = drawn(out, num, scale, seed, device, digit=digit)
     arrays = {'images': images, **({} if labels is None else {'labels': labels})}
     write = lambda file: numpy.savez_compressed(file, **arrays)
     files.write_whole(out / 'samples.npz', write)

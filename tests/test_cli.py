@@ -304,7 +304,7 @@ def test_every_real_chapter_has_its_flags():
             run, common = chapter.run.args, chapter.common
             known = [arg.arg for arg in [*run.args, *run.kwonlyargs]]
             known += [arg.arg for arg in common.args.kwonlyargs] if common else []
-            known += ['sample'] if chapter.sample else []
+            known += ['sample', *cli.only_sample(name)] if chapter.sample else []
             for option in cli.options(chapter):
                 assert isinstance(option, click.Option) and option.name in known
 

@@ -1,0 +1,472 @@
+# %% [markdown]
+r"""
+# Say which
+
+"Give me a seven." The generators so far cannot: they draw what their noise happens to mean. Tell
+both players the digit, and the generator learns to draw the digit that it is told.
+"""
+
+# %%
+from importlib import util
+from pathlib import Path
+
+from d2l_gan import check, data, files, plots, scoring
+from d2l_gan.digits import Labelled, fit, sample_digits
+from d2l_gan.speak import tell
+
+import numpy
+from mxnet import init, np, npx
+from mxnet.gluon import nn
+
+npx.set_np()
+
+# %% [markdown]
+r"""
+## The game, once for each digit
+
+Let $y$ be the digit that an image shows. A *conditional* GAN (Mirza and Osindero, 2014) is the game
+of the chapters before, with $y$ on the table:
+
+$$\min_G \max_D\; E_{x, y} \log D(x, y) + E_{z, y} \log(1 - D(G(z, y), y)).$$
+
+For each $y$ that is a game of its own, with its own balance, $D(x, y) = \frac12$, where $G(\cdot,
+y)$ draws what the real images of $y$ are. Nobody asks $G$ whether it has drawn a seven; but $D$ has
+seen what goes with the label 7, and a beautiful four under that label is a fake that is easily
+found. So a generator that ignores $y$ loses.
+
+Ten games for one pair of networks: what a stroke looks like is learned once, for all digits.
+
+## Where does the label go in?
+
+**Beside the input.** The paper's way. A label is written as ten numbers of which one is 1, and set
+beside the noise and beside the pixels. In the first layer that gives each label ten weights per
+unit to add: a bias of its own.
+"""
+
+
+# %%
+class Told(nn.HybridBlock):
+    """Hand the label to a network, as ten numbers of which one is 1, beside its input.
+
+    Args:
+        net: a network of flat inputs.
+    """
+
+    def __init__(self, net):
+        super().__init__()
+        self.net = net
+
+    def hybrid_forward(self, F, X, condition):
+        """Return the network's answer to X, (batch, ...), and the labels, (batch,)."""
+        told = F.npx.one_hot(condition, depth=10)  # (batch, 10)
+        return self.net(F.np.concatenate([F.npx.batch_flatten(X), told], axis=1))
+
+
+# %% [markdown]
+r"""
+**By projection.** In the discriminator, ten numbers among 794 are easily overlooked. What should
+its logit be? At its best it is the logarithm of a ratio of densities, real $p$ over generated $q$,
+and that has two parts:
+
+$$\log \frac{p(x, y)}{q(x, y)} = \log \frac{p(y \mid x)}{q(y \mid x)} + \log \frac{p(x)}{q(x)}.$$
+
+"Is this a seven?" and "is this a digit at all?". A classifier's answer to the first would be linear
+in its last hidden units $\phi(x)$, with weights $v_y$ for each class. So Miyato and Koyama (2018)
+let the discriminator end in
+
+$$o(x, y) = v_y^\top \phi(x) + \psi(\phi(x)),$$
+
+in which $v_y$ is a row of an *embedding*, a table of one vector for each label, and $\psi$ is the
+ordinary last layer. The label meets what the network has understood of the image, and not its
+pixels.
+"""
+
+
+# %%
+class Projection(nn.HybridBlock):
+    """Judge an image by a network's last hidden units, with further weights of each label's own.
+
+    Args:
+        net: a network, (batch, ...) -> (batch, units).
+        units: as many as it ends with.
+    """
+
+    def __init__(self, net, units):
+        super().__init__()
+        self.net, self.every, self.own = net, nn.Dense(1), nn.Embedding(10, units)
+
+    def hybrid_forward(self, F, X, condition):
+        """Return logits (batch, 1) for X, (batch, ...), and the labels, (batch,)."""
+        hidden = self.net(X)  # (batch, units)
+        match = F.np.sum(self.own(condition) * hidden, axis=1, keepdims=True)  # (batch, 1)
+        return self.every(hidden) + match
+
+
+# %% [markdown]
+r"""
+## The networks
+
+Those of the chapter *Three layers, and a cure*, twice as wide, and the label. A network that takes
+two inputs is handed the label with each batch: the same loop, the same two updates, and nothing in
+them knows what a label is.
+"""
+
+
+# %%
+def networks(how='projection', dropout=0.0):
+    """Return net_D and net_G, dense ones, which are told the digit.
+
+    Args:
+        how: 'projection' or 'concatenation', for net_D; net_G has the label beside its noise.
+        dropout: share of D's hidden units that are off in a step.
+    """
+    body, net_G = nn.HybridSequential(), nn.HybridSequential()
+    body.add(nn.Flatten())
+    for width in (512, 256):
+        body.add(nn.Dense(width, activation='relu'))
+        if dropout:
+            body.add(nn.Dropout(dropout))
+    net_G.add(
+        nn.Dense(256, activation='relu'),  # (batch, latent_dim + 10) -> (batch, 256)
+        nn.Dense(512, activation='relu'),
+        nn.Dense(784, activation='sigmoid'),
+        nn.HybridLambda(lambda F, X: F.npx.reshape(X, (-2, 28, 28, 1))),  # -2: as it is
+    )
+    if how == 'projection':
+        return Projection(body, 256), Told(net_G)
+    body.add(nn.Dense(1))
+    return Told(body), Told(net_G)
+
+
+# %% [markdown]
+r"""
+With `conv=True` the same two ways lead into convolutional networks, as in the chapter on DCGAN: the
+generator starts from noise and label as one pixel with 110 channels, and the discriminator, which
+has no normalisation, hands the projection 2,048 numbers.
+"""
+
+
+# %%
+def convolutions(width=32):
+    """Return net_D and net_G, convolutional ones, which are told the digit.
+
+    Args:
+        width: channels at 14 x 14; a picture half as wide has twice as many.
+    """
+    he, narrow = init.Xavier('gaussian', 'in', 2), init.Normal(0.02)
+    body, net_G = nn.HybridSequential(), nn.HybridSequential()
+    body.add(nn.HybridLambda(lambda F, X: F.npx.reshape(2 * X - 1, (-2, 1, 28, 28))))
+    for channels, kernel_size in ((width, 4), (2 * width, 4), (4 * width, 3)):  # 14, 7, 4
+        body.add(nn.Conv2D(channels, kernel_size, 2, 1, weight_initializer=he), nn.LeakyReLU(0.2))
+    body.add(nn.Flatten())
+    net_G.add(nn.HybridLambda(lambda F, Z: F.npx.reshape(Z, (-2, -1, 1, 1))))  # (batch, 110, 1, 1)
+    shapes = ((4 * width, 4, 1, 0), (2 * width, 3, 2, 1), (width, 4, 2, 1))  # to 4, 7, 14
+    for shape in shapes:
+        convolution = nn.Conv2DTranspose(*shape, use_bias=False, weight_initializer=narrow)
+        net_G.add(convolution, nn.BatchNorm(), nn.Activation('relu'))
+    net_G.add(
+        nn.Conv2DTranspose(1, 4, 2, 1, weight_initializer=narrow, activation='tanh'),
+        nn.HybridLambda(lambda F, X: F.npx.reshape(X / 2 + 0.5, (-2, 28, 28, 1))),
+    )
+    return Projection(body, 64 * width), Told(net_G)
+
+
+# %% [markdown]
+r"""
+## Training
+
+A batch is now a pair, images and labels. (A classic mistake waits where labels are *drawn*:
+`randint(0, 9)` never draws a 9.) `permute=True` deals the labels out at random; what for, below.
+
+Nothing of the deep chapter's cure has to be learned anew, but there is a better one. The penalty
+$R_1$ keeps $D$'s slope at real images small, $\frac{\gamma}{2} |\nabla_x o(x, y)|^2$ (Mescheder et
+al., 2018), so that $D$ cannot become so steep that it teaches nothing. It takes the place of dropout
+and softer labels. The gradient of a gradient is wrong in MXNet 1.9.1, so this needs the engine on
+JAX: `pip install 'd2l_gan[xla]'`. Where JAX is missing, the settings are those of the deep chapter's
+cure.
+"""
+
+
+# %%
+DENSE = {'lr_D': 0.001, 'lr_G': 0.001, 'beta2': 0.999, 'average': 0.999, 'penalty': 'r1',
+         'dropout': 0.0, 'label_smoothing': 0.0}  # fmt: skip
+CURE = {'lr_D': 0.0005, 'lr_G': 0.002, 'beta2': 0.999, 'average': 0.999, 'penalty': 'none',
+        'dropout': 0.5, 'label_smoothing': 0.1}  # fmt: skip
+CONV = {'lr_D': 0.001, 'lr_G': 0.003, 'beta2': 0.99, 'average': 0.998, 'penalty': 'none',
+        'dropout': 0.0, 'label_smoothing': 0.0}  # fmt: skip
+
+
+def run(
+    num_epochs=16, batch_size=100, steps=500, conv=False, lr_D: float = None, lr_G: float = None,
+    beta1=0.5, beta2: float = None, decay=True, average: float = None, penalty: str = None,
+    penalty_weight=1.0, dropout: float = None, label_smoothing: float = None, how='projection',
+    permute=False, data='auto', num_examples: int = None, out=None, **common,
+):  # fmt: skip
+    """Train the conditional GAN on digits; return net_D, net_G, history and scores.
+
+    `d2l_gan.digits.fit` says what the keywords mean, and which others there are, but for these.
+
+    Args:
+        num_epochs: epochs of so many steps.
+        batch_size: digits in a step, drawn with replacement.
+        steps: steps in an epoch.
+        conv: convolutional networks instead of dense ones.
+        lr_D, lr_G: learning rates; these and the next five are chosen for the networks by default,
+            DENSE or CONV, without JAX CURE.
+        beta2: how long Adam remembers squares, in [0, 1).
+        average: rate of the running average of G's weights, in (0, 1); 0: none.
+        penalty: on the slope of D, with JAX: r1, r2, gradient or none.
+        dropout: share of the hidden units of a dense D that are off in a step, in [0, 1).
+        label_smoothing: lower D's label for real digits by so much, in [0, 0.5).
+        how: the way of the label into a dense D: projection or concatenation.
+        permute: deal the labels out at random: the control.
+        data: mnist, digits (1,797 that come with scikit-learn), or auto for MNIST where it can be
+            had.
+        num_examples: train on so many digits only.
+    """
+    check.choice('how', how, ('projection', 'concatenation'))
+    usual = CONV if conv else DENSE if util.find_spec('jax') else CURE
+    given = dict(lr_D=lr_D, lr_G=lr_G, beta2=beta2, average=average, penalty=penalty,
+                 dropout=dropout, label_smoothing=label_smoothing)  # fmt: skip
+    chosen = {**usual, **{name: value for name, value in given.items() if value is not None}}
+    penalty, dropout = chosen.pop('penalty'), chosen.pop('dropout')
+    check.number('dropout', dropout, '[0, 1)')
+    out = files.output_dir('conditional') if out is None else Path(out)
+    real = Labelled(data, flat=False, num_examples=num_examples, told=deal if permute else None)
+    return fit(
+        *(convolutions() if conv else networks(how, dropout)), 'conditional', init.Xavier(),
+        steps=steps, real=real, num_epochs=num_epochs, batch_size=batch_size, beta1=beta1,
+        decay=decay, penalty=None if penalty == 'none' else penalty,
+        penalty_weight=penalty_weight, out=out, **chosen, **common,
+    )  # fmt: skip
+
+
+def deal(labels):
+    """Return labels in an order that has nothing to do with the images, (n,)."""
+    order = numpy.random.default_rng(0).permutation(len(labels))
+    return np.take(labels, np.array(order, dtype='int32'))
+
+
+# %%
+if __name__ == '__main__':
+    result = run()
+
+# %% [markdown]
+r"""
+The pictures have ten rows, one for each digit, and each of them has noise of its own. Give a column
+the *same* noise, and it shows what the noise has been left with: it no longer says which digit, so
+it says how it is written. Slant and weight of the pen are the same all the way down.
+"""
+
+
+# %%
+def grid(net_G, columns=10, seed=0, latent_dim=100):
+    """Return a figure with a row for each digit; each column has one noise.
+
+    Args:
+        net_G: callable, (Z, labels) -> digits; a saved generator, too.
+        columns: how many noises.
+        seed: of the noises.
+        latent_dim: their width.
+    """
+    Z = numpy.random.default_rng(seed).normal(size=(columns, latent_dim)).astype('float32')
+    labels = np.array(numpy.repeat(numpy.arange(10), columns), dtype='float32')
+    X = net_G(np.array(numpy.tile(Z, (10, 1))), labels)
+    return plots.view_samples(X, 10, columns)
+
+
+# %%
+if __name__ == '__main__':
+    with result.history.averaged(result.net_G):
+        figure = grid(result.net_G)
+    plots.save(figure, files.output_dir('conditional') / 'grid.png')
+    plots.show(figure)
+
+# %% [markdown]
+r"""
+## Seven, please
+
+The saved generator takes the label, too. In a fresh program, `python -m chapters conditional
+--sample 100 --digit 7` draws a hundred sevens; `samples.npz` has them as `images`, and as `labels`
+what was asked for. Without `--digit` all ten come in turn.
+"""
+
+
+# %%
+def sample(num=16, seed=0, digit: int = None, device=None, out=None):
+    """Draw so many new digits with the newest generator under `out`, without training.
+
+    Args:
+        digit: with --sample: which digit to draw, 0 to 9; all in turn by default.
+    """
+    return sample_digits(num, 'conditional', seed=seed, device=device, out=out, digit=digit)
+
+
+# %%
+if __name__ == '__main__':
+    sevens = sample(25, digit=7)
+    plots.show(plots.view_samples(sevens, 5, 5))
+
+# %% [markdown]
+r"""
+## Has it drawn what was asked for?
+
+Three questions, because each of them alone can be cheated.
+
+- **Agreement.** How often does a classifier read the digit that was asked for? It cannot see
+  variety: one good picture a class has an agreement of 100 %, for ever.
+- **Variety within a digit.** The variance of the pixels among the sevens, summed over the pixels,
+  beside that among real sevens, in the mean over the digits. It cannot see digits: noise varies,
+  and so do wrong digits under a label.
+- **Train on fake.** Let a fresh classifier learn from 50,000 fakes and their labels alone, and
+  read the 10,000 real test images. Both a wrong digit and a style that is missing cost here. It
+  cannot see copies: the training images themselves do best. For those there is the share that is
+  memorised, in `scores.json`, as in the chapters before.
+
+To know what a measure sees, hand it something that is known to be wrong. Here are real training
+digits; the same under labels that were dealt out at random; and one real picture a class, again and
+again.
+"""
+
+
+# %%
+def controls(source='auto'):
+    """Return {what: scores} of real digits, of real ones under permuted labels, of one a class.
+
+    Args:
+        source: 'mnist', 'digits' or 'auto', as for `data.images`.
+    """
+    X, labels, source = data.images(source)
+    X, labels = X.asnumpy(), labels.asnumpy()
+    first = numpy.array([numpy.flatnonzero(labels == digit)[0] for digit in range(10)])
+    found = {
+        'real': (X, labels),
+        'permuted labels': (X, numpy.random.default_rng(0).permutation(labels)),
+        'one picture a class': (X[first[labels]], labels),
+    }
+    return {what: scoring.labelled_scores(*pair, source) for what, pair in found.items()}
+
+
+def in_words(scores):
+    """Return a line for each of {what: scores}."""
+    lines = [f'{"":20}{"agreement":>11}{"variety":>11}{"train on fake":>15}']
+    for what, s in scores.items():
+        numbers = f'{s["agreement"]:>11.2%}{s["variety"]:>11.1%}{s["train_on_fake"]:>15.2%}'
+        lines.append(f'{what:20}{numbers}')
+    return '\n'.join(lines)
+
+
+# %%
+if __name__ == '__main__':
+    tell(in_words({**controls('digits'), 'generated': result.scores}))
+
+# %% [markdown]
+r"""
+Close as the digits may look, ask for the numbers: the last line is what was generated.
+
+## Summary
+
+- A conditional GAN is one game for each label, played by one pair of networks. The loop and both
+  updates stay as they are; the batches are pairs.
+- $G$ gets the label beside its noise. $D$ gets it beside its pixels or, better founded, as a
+  product with its last hidden units.
+- Agreement does not see variety, variety does not see digits, train-on-fake does not see copies.
+  Try a measure on what is known to be wrong before you believe it.
+
+## Exercises
+
+1. `Told` sets ten numbers beside the pixels. Show that, in the first layer, a label is nothing but
+   a bias of its own.
+
+   <details><summary>Solution</summary>
+
+   $W [x; e_y] + b = W_x x + (W_y e_y + b)$, and $W_y e_y$ is the column of $W_y$ with the number
+   $y$.
+
+   ```python
+   net = Told(nn.Dense(5))
+   net.initialize(init.Normal(0.1))
+   X, y = np.random.normal(0, 1, (4, 784)), np.array([7.0, 7.0, 0.0, 3.0])
+   answer = net(X, y)
+   W, b = net.net.weight.data(), net.net.bias.data()
+   own = b + W[:, 784:].T[y.astype('int32')]
+   assert np.abs(answer - (np.dot(X, W[:, :784].T) + own)).max() < 1e-4
+   ```
+
+   </details>
+
+2. In `Projection`, set the embedding to 0. What game is left?
+
+   <details><summary>Solution</summary>
+
+   The unconditional one: $o(x, y) = \psi(\phi(x))$ for every label, so nothing rewards a $G$ for
+   listening.
+
+   ```python
+   net_D, _ = networks()
+   net_D.initialize(init.Xavier())
+   X = np.random.uniform(0, 1, (3, 28, 28, 1))
+   net_D(X, np.zeros(3))
+   net_D.own.weight.set_data(np.zeros((10, 256)))
+   assert (net_D(X, np.array([1.0, 2.0, 3.0])) == net_D(X, np.array([7.0, 8.0, 9.0]))).all()
+   ```
+
+   </details>
+
+3. Labels that were dealt out at random, `permute=True`: what does the best $G$ draw for a 7? Which
+   of the scores fall, and which do not?
+
+   <details><summary>Solution</summary>
+
+   Label and image are then independent, $p(x \mid y) = p(x)$: any digit. Agreement falls to chance,
+   10 %, and so does train-on-fake. The Fréchet distance, which sees no labels, stays, and variety
+   within a "digit" rises above 100 %. The same with real digits:
+
+   ```python
+   from d2l_gan.metrics import variety_within
+
+   X, labels, _ = data.images('digits')
+   labels = labels.astype('float32')
+   dealt = deal(labels)
+   assert sorted(dealt.tolist()) == sorted(labels.tolist())
+   assert abs(float((dealt == labels).mean()) - 0.1) < 0.05
+   assert (variety_within(X, dealt) > 1.1 * variety_within(X, labels)).mean() > 0.8
+   ```
+
+   </details>
+
+4. Somebody reports an agreement of 100 % for ten images, one a class. What would you ask for?
+
+   <details><summary>Solution</summary>
+
+   For the variety within a class, which is 0.
+
+   ```python
+   from d2l_gan.metrics import variety_within
+
+   X, labels, _ = data.images('digits')
+   shown = labels.asnumpy()
+   first = [numpy.flatnonzero(shown == digit)[0] for digit in range(10)]
+   same = X.asnumpy()[numpy.repeat(first, 5)]
+   assert variety_within(same, numpy.repeat(range(10), 5)).max() < 1e-9
+   ```
+
+   </details>
+
+5. How many labels does `randint(0, 9)` know?
+
+   <details><summary>Solution</summary>
+
+   Nine: the upper end is left out. Programs with this line have published ten rows of which the
+   last was never trained.
+
+   ```python
+   drawn = np.random.randint(0, 9, (10_000,))
+   assert sorted(set(drawn.tolist())) == list(range(9))
+   ```
+
+   </details>
+
+The book's section on GANs, which these chapters build on: [20.1, Generative Adversarial
+Networks](https://d2l.ai/chapter_generative-adversarial-networks/gan.html).
+"""
