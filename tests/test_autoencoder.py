@@ -89,3 +89,15 @@ def test_inverting_a_linear_generator_is_least_squares():
 def test_a_kind_that_does_not_exist_is_said(tmp_path):
     with pytest.raises(ValueError, match="`kind` is 'sparse'; it must be one of 'plain', 'denois"):
         autoencoder.run('sparse', out=tmp_path)
+
+
+def test_the_families_are_chapters_with_these_keywords():
+    import importlib
+    import inspect
+
+    from tests.benchmarks.families import FAMILIES
+
+    for chapter, settings, scale in FAMILIES.values():
+        run = importlib.import_module(f'chapters.{chapter}').run
+        assert {*settings} <= {*inspect.signature(run).parameters}
+        assert scale in ('unit', 'symmetric')

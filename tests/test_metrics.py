@@ -236,3 +236,13 @@ def test_frechet_distance_of_features_is_that_of_their_gaussians():
     assert metrics.frechet(features, 3 * features) == pytest.approx(
         4 * variances.sum() + 4 * (features.mean(axis=0) ** 2).sum(), rel=1e-5
     )
+
+
+def test_a_stroke_twice_as_wide_and_half_as_dark_is_half_as_sharp():
+    thin, wide = numpy.zeros((2, 1, 28, 28))
+    thin[:, 4:24, 12:14], wide[:, 4:24, 11:15] = 1, 0.5
+    ends = lambda width, dark: (2 * width + 40) * dark / (20 * width * dark)
+    assert metrics.sharpness(thin) == pytest.approx(ends(2, 1))
+    assert metrics.sharpness(wide) == pytest.approx(ends(4, 0.5))
+    noise = numpy.random.default_rng(0).random((50, 784))
+    assert metrics.sharpness(noise) == pytest.approx(2 * 27 / 28 * (1 / 3) / 0.5, rel=0.02)

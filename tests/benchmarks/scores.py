@@ -129,13 +129,13 @@ def row(name, w2):
 @click.argument('tables', nargs=-1)
 @click.option('--seeds', type=click.IntRange(1), help='100 for the Gaussian, 5 elsewhere.')
 def main(tables, seeds):
-    """Print the tables named, or all: gaussian, sine, ..., mnist, ladder, dcgan."""
-    from tests.benchmarks import dcgan, mnist, objectives
+    """Print the tables named, or all: gaussian, sine, ..., dcgan, families, conditional."""
+    from tests.benchmarks import dcgan, families, mnist, objectives
 
     known = {
         'gaussian': gaussian, 'sine': objectives.curve, 'objectives': objectives.table,
         'choices': mnist.choices, 'cure': mnist.cure, 'mnist': mnist.mnist, 'ladder': dcgan.ladder,
-        'dcgan': dcgan.dcgan,
+        'dcgan': dcgan.dcgan, 'families': families.families, 'conditional': families.conditional,
     }  # fmt: skip
     unknown = [name for name in tables if name not in known]
     if unknown:
