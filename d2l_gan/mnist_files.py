@@ -2,19 +2,15 @@
 
 import contextlib
 import hashlib
-import io
 import os
-import sys
-import tempfile
-import time
-import warnings
 import zlib
 from collections import namedtuple
 from pathlib import Path
 
 import numpy
 
-from . import files
+from . import downloads, files
+from .downloads import DataError, Unavailable  # noqa: F401 - what `load` raises, for its users
 from .speak import tell
 
 MIRRORS = (
@@ -41,10 +37,6 @@ FILES = {
     )
 }  # fmt: skip
 SLOWEST = 300  # seconds that one file of at most 10 MB may take
-
-
-class DataError(RuntimeError):
-    """Say in one sentence which file is missing or damaged, and what to do about it."""
 
 
 def _most(content):
@@ -105,84 +97,23 @@ def read(path, content):
         ) from None
 
 
-class Unavailable(DataError):
-    """Say that a file is neither here nor on a mirror that answers."""
-
-
-class _Bounded(io.BytesIO):
-    """Take what a mirror sends, up to a size and a moment: a mirror may be slow, or lie."""
-
-    def __init__(self, most):
-        super().__init__()
-        self.most, self.deadline = most, time.monotonic() + SLOWEST
-
-    def write(self, chunk):
-        if self.tell() + len(chunk) > self.most:
-            raise DataError(f'it sends more than {self.most} bytes')
-        if time.monotonic() > self.deadline:
-            raise DataError('it is too slow')
-        return super().write(chunk)
-
-
 def fetch(name, content, patience=30):
     """Return the verified array of a file from the first mirror that has it, and keep it.
-
-    Pooch speaks HTTP, draws the bar, tries again after a pause, and keeps the file whole or not at
-    all. It knows one address a file, though, takes whatever is sent, and verifies archives, which
-    differ among mirrors where their content is the same: so `first_mirror` downloads for it.
 
     Args:
         name: of the file, a key of `FILES`.
         content: its `Content`.
-        patience: seconds after which no further mirror is asked. They are asked in turn; when all
-            have failed, again after 1, 2, 3, ... seconds.
+        patience: as for `downloads.fetch`.
 
     Raises:
         Unavailable: with each mirror's reason.
     """
-    import pooch
-
-    problems, deadline = {}, time.monotonic() + patience
-    bar = sys.stderr is not None and sys.stderr.isatty()
-    http = pooch.HTTPDownloader(progressbar=bar, chunk_size=2**12, timeout=(4, 15))
-
-    def first_mirror(_url, path, _pooch):
-        for mirror in MIRRORS:
-            if time.monotonic() > deadline:
-                break
-            sent = _Bounded(_most(content))
-            try:
-                http(f'{mirror}{name}.gz', sent, None)
-                decode(sent.getvalue(), content)
-            except (OSError, DataError) as error:  # OSError: whatever `requests` raises
-                status = getattr(getattr(error, 'response', None), 'status_code', None)
-                reason = f'HTTP status {status}' if status else f'no answer, {type(error).__name__}'
-                problems[mirror] = str(error) if type(error) is DataError else reason
-            else:
-                return Path(path).write_bytes(sent.getvalue())
-        raise ValueError('no mirror has it')  # which lets pooch try again
-
-    def kept_in(directory):
-        pooch.get_logger().setLevel('WARNING')  # it would name one mirror, whichever is asked
-        pauses = int((2 * patience + 0.25) ** 0.5 - 0.5)  # so many of 1, 2, 3, ... seconds fit
-        store = pooch.create(directory, '', registry={f'{name}.gz': None}, retry_if_failed=pauses)
-        return read(store.fetch(f'{name}.gz', downloader=first_mirror), content)
-
-    try:
-        try:
-            return kept_in(cached(name).parent)
-        except OSError as error:
-            warnings.warn(f'{name} is not kept, but fetched anew: {error}', stacklevel=2)
-            with tempfile.TemporaryDirectory() as directory:
-                return kept_in(directory)
-    except ValueError:
-        whys = {*problems.values()} or {'none is listed'}
-        if len(whys) > 1:
-            whys = [f'{mirror} {why}' for mirror, why in problems.items()]
-        raise Unavailable(
-            f'{name} can be had from no mirror ({", ".join(whys)}); '
-            "go online, or put MNIST's four files into a directory and its name into D2L_GAN_DATA"
-        ) from None
+    return downloads.fetch(
+        cached(name), [f'{mirror}{name}.gz' for mirror in MIRRORS],
+        lambda raw: decode(raw, content), lambda path: read(path, content),
+        "go online, or put MNIST's four files into a directory and its name into D2L_GAN_DATA",
+        most=_most(content), seconds=SLOWEST, patience=patience,
+    )  # fmt: skip
 
 
 def cached(name):

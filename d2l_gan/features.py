@@ -1,0 +1,199 @@
+"""Score pictures of any kind, in features that need no download: patches of the real ones.
+
+Coates and Ng (2011) found that small patches of the pictures themselves, whitened, serve as filters
+nearly as well as what a network learns. So a first layer costs seconds and no labels, and suits the
+pictures that are to be judged, be they faces or emoji.
+"""
+
+from d2l_gan import check, metrics
+from d2l_gan.archive import host
+
+import numpy
+from mxnet import np, npx
+
+PATCH, NUM_PATCHES = 6, 64  # pixels of a side; filters, each with its negative
+SAMPLED = 20_000  # patches that the whitening is learned from
+THRESHOLD, DAMP = 0.25, 0.1  # a response below the first is none; variance added while whitening
+DIMS = 64
+NUM_FITTED = 10_000  # pictures at most that are compared with
+
+
+def channels_first(images):
+    """Return pictures as NumPy, (n, channels, height, width), float32, once they are in [0, 1].
+
+    Args:
+        images: (n, height, width), (n, height, width, 3) or (n, channels, height, width).
+
+    Raises:
+        ValueError: for another shape, for pictures below 8 x 8, another range, or NaN.
+    """
+    images = metrics.finite('images', host(images)).astype('float32')
+    if images.ndim == 3:
+        images = images[:, None]
+    elif images.ndim == 4 and images.shape[1] not in (1, 3) and images.shape[3] in (1, 3):
+        images = numpy.moveaxis(images, 3, 1)
+    if images.ndim != 4 or images.shape[1] not in (1, 3) or min(images.shape[2:]) < 8:
+        raise ValueError(
+            f'`images` has shape {images.shape}; it must be (n, height, width) or (n, height, '
+            'width, 3), at least 8 x 8'
+        )
+    if images.min() < 0 or images.max() > 1:
+        raise ValueError(
+            f'`images` run from {images.min():.3g} to {images.max():.3g}; they must be in [0, 1]'
+        )
+    return images
+
+
+class Features:
+    """Learn 64 features from real pictures; call it for those of others, (n, 64).
+
+    64 patches of 6 x 6 pixels, whitened, are laid over a picture at every place (or, where it is
+    large, every second, third, ...). How strongly each is there, and how strongly its negative, is
+    averaged over each quarter of the picture; of these 512 numbers, 64 principal components are
+    kept, in units in which the variance of the real pictures sums to 100. A Fréchet distance is
+    then in percent of how much real pictures vary: a generator that knows but their mean has 100.
+
+    It sees colours, edges, textures and roughly where; it does not know what a thing is. Numbers
+    compare only where the real pictures and their size are the same.
+
+    Args:
+        images: real pictures, as for `channels_first`, at least 20.
+        seed: of the choice of patches.
+    """
+
+    def __init__(self, images, seed=0):
+        images, random = channels_first(images), numpy.random.RandomState(seed)
+        if len(images) < 20:
+            check.fail('images', f'{len(images)} pictures', 'at least 20')
+        patches = _patches(images, random).astype('float64')
+        mean = patches.mean(axis=0)
+        values, vectors = numpy.linalg.eigh(numpy.cov(patches.T))
+        whiten = (vectors / numpy.sqrt(values.clip(0) + DAMP)) @ vectors.T
+        found = (patches - mean) @ whiten
+        size = numpy.linalg.norm(found, axis=1)
+        found = (found / (size[:, None] + 1e-12))[size >= numpy.median(size) / 2][:NUM_PATCHES]
+        filters = found @ whiten
+        self.filters = np.array(filters.reshape(-1, images.shape[1], PATCH, PATCH), dtype='float32')
+        self.bias = np.array(-filters @ mean, dtype='float32')
+        pooled = self._pooled(images)
+        self.mean = pooled.mean(axis=0)
+        _, spread, axes = numpy.linalg.svd(pooled - self.mean, full_matrices=False)
+        variance = (spread[:DIMS] ** 2).sum() / (len(images) - 1)
+        self.axes = axes[:DIMS].T * numpy.sqrt(100 / max(variance, 1e-12))
+
+    def __call__(self, images):
+        """Return the features of pictures of the size that was learned from."""
+        return (self._pooled(channels_first(images)) - self.mean) @ self.axes
+
+    def _pooled(self, images):
+        stride = max(1, min(images.shape[2:]) // 32)
+        found = []
+        for start in range(0, len(images), 100):
+            Y = npx.convolution(
+                np.array(images[start : start + 100]), self.filters, self.bias,
+                kernel=(PATCH, PATCH), num_filter=len(self.filters), stride=(stride, stride),
+            )  # fmt: skip
+            Y = np.concatenate([npx.relu(Y - THRESHOLD), npx.relu(-Y - THRESHOLD)], axis=1)
+            rows, columns = (n // 2 for n in Y.shape[2:])
+            quarters = [
+                part.mean(axis=(2, 3))
+                for half in (Y[:, :, :rows], Y[:, :, rows:])
+                for part in (half[..., :columns], half[..., columns:])
+            ]
+            found.append(np.concatenate(quarters, axis=1).asnumpy())
+        return numpy.concatenate(found).astype('float64')
+
+
+def _patches(images, random):
+    n, _, height, width = images.shape
+    places = [random.randint(most, size=SAMPLED) for most in
+              (n, height - PATCH + 1, width - PATCH + 1)]  # fmt: skip
+    return numpy.stack([
+        images[i, :, y : y + PATCH, x : x + PATCH].ravel() for i, y, x in zip(*places)
+    ])  # fmt: skip
+
+
+def picture_scores(images, pictures):
+    """Score generated pictures beside real ones; return a dict for scores.json.
+
+    Args:
+        images: as for `channels_first`, of the size of the real ones; as many as there are real
+            ones, or 10,000, are enough.
+        pictures: a `folders.Pictures`.
+
+    Returns:
+        A dict with these names.
+
+        - frechet: `metrics.frechet` to the real pictures in their `Features`, percent.
+        - real_frechet: that of one half of the real pictures to the other, drawn at random. Fewer
+          pictures make it greater, so it is no lower bound; it says what a small number is.
+        - nearest: median distance to the nearest picture that was trained on, of pixels' values.
+        - memorised: estimated share of copies, as for `scoring.digit_scores`: of samples that owe
+          nothing to single pictures, one in 10 is nearest to one that was held out; of copies,
+          none. With few held-out pictures it is coarse.
+        - real_nearest: the median distance for pictures that were held out.
+        - num_samples, num_real: how many.
+    """
+    images = channels_first(images)
+    rows = numpy.sort(numpy.random.RandomState(0).permutation(len(pictures))[:NUM_FITTED])
+    real = pictures.unit(rows)
+    if images.shape[1:] != real.shape[1:]:
+        raise ValueError(
+            f'`images` are {images.shape[1:]}; they must be as the real pictures, {real.shape[1:]}'
+        )
+    features = Features(real)
+    of_real = features(real)
+    half = numpy.random.RandomState(1).permutation(len(real)) < len(real) // 2
+    return {
+        'num_samples': len(images), 'num_real': len(pictures),
+        'frechet': metrics.frechet(features(images), of_real),
+        'real_frechet': metrics.frechet(of_real[half], of_real[~half]),
+        **_nearness(images, pictures),
+    }  # fmt: skip
+
+
+def _nearness(images, pictures):
+    of_train, of_held_out = (
+        _nearest(images, pictures, rows) for rows in (pictures.train, pictures.held_out)
+    )
+    real = _nearest(pictures.unit(pictures.held_out[:1000]), pictures, pictures.train)
+    other = (of_held_out < of_train).mean()
+    ratio = len(pictures.train) / len(pictures.held_out)
+    return {
+        'nearest': float(numpy.median(of_train)),
+        'real_nearest': float(numpy.median(real)),
+        'memorised': float(max(0, 1 - other * (1 + ratio))),
+    }
+
+
+def _nearest(images, pictures, rows):
+    """Return each image's distance to the nearest of some pictures, a few megabytes at a time."""
+    images, found = _small(images), numpy.inf
+    block = max(1, 2**24 // images.shape[1])
+    for start in range(0, len(rows), block):
+        real = _small(pictures.unit(rows[start : start + block]))
+        found = numpy.minimum(found, metrics.nearest(images, real))
+    return found
+
+
+def _small(images):
+    """Return rows, of pictures whose pixels are averaged where there are 64 or more a side."""
+    n, channels, height, width = images.shape
+    step = max(1, min(height, width) // 32)
+    images = images[:, :, : height // step * step, : width // step * step]
+    blocks = images.reshape(n, channels, height // step, step, width // step, step)
+    return blocks.mean(axis=(3, 5)).reshape(n, -1)
+
+
+def table(scores):
+    """Return what `picture_scores` found as a table to close a chapter with."""
+    rows = [
+        (f'{scores["num_samples"]:,} samples', 'generated', 'real', ''),
+        ('Frechet distance', f'{scores["frechet"]:.2f}', f'{scores["real_frechet"]:.2f}',
+         'percent of how much real pictures vary; real: half to half'),
+        ('nearest training', f'{scores["nearest"]:.2f}', f'{scores["real_nearest"]:.2f}',
+         'distance; small for copies and for blur'),
+        ('memorised', f'{scores["memorised"]:.0%}', '0%',
+         'estimated share of copies of training pictures'),
+    ]  # fmt: skip
+    return '\n'.join(f'{a:<18}{b:>12}{c:>12}  {d}'.rstrip() for a, b, c, d in rows)
