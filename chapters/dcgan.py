@@ -13,9 +13,11 @@ train networks that know.
 """
 
 # %%
+import functools
+import math
 from pathlib import Path
 
-from d2l_gan import check, files, latent, metrics, plots
+from d2l_gan import check, files, folders, latent, metrics, plots
 from d2l_gan.archive import host
 from d2l_gan.classifier import classifier
 from d2l_gan.digits import SHAPE, Digits, fit, sample_digits
@@ -229,22 +231,43 @@ to take more than ten, it says so after the first seconds. Ctrl-C lets the epoch
 
 
 # %%
+def pictures(data='auto', size=None, num_examples=None, flip=True):
+    """Return the real pictures that `data` names, as for `run`."""
+    if data in ('auto', 'mnist', 'digits'):
+        if size not in (None, 28):
+            check.fail('size', size, '28 for digits')
+        return Digits(data, 'symmetric', False, num_examples, channels_first=True)
+    size = check.whole('size', 64 if size is None else size, least=8)
+    load = folders.pokemon if data == 'pokemon' else functools.partial(folders.Pictures, data)
+    return load(size=size, num_examples=num_examples, flip=flip)
+
+
 def run(
-    data='auto', num_epochs=12, batch_size=64, width=32, lr_D=0.001, lr_G=0.003, latent_dim=100,
-    beta1=0.5, beta2=0.99, decay=True, average=0.998, book=False, num_examples: int = None,
-    out=None, **common,
+    data='auto', size: int = None, num_epochs: int = None, batch_size=64, width=32, lr_D=0.001,
+    lr_G=0.003, latent_dim=100, beta1=0.5, beta2=0.99, decay=True, average=0.998, book=False,
+    num_examples: int = None, flip=True, out=None, **common,
 ):  # fmt: skip
     """Train the convolutional GAN; return net_D, net_G, history and scores.
 
     `d2l_gan.digits.fit` says what the keywords mean, and which others there are, but for these.
 
     Args:
+        data: mnist, digits (1,797 that come with scikit-learn), auto for MNIST where it can be had,
+            pokemon (the book's), or a folder or zip of pictures of your own.
+        size: pixels of a side, to which your pictures are cropped and resized; 64 by default, and
+            28 for digits.
+        num_epochs: passes over the pictures, of at least 100 steps; by default 12 over digits, and
+            8,000 steps for other pictures.
+        flip: show pictures, but no digits, in a mirror, too.
         width: channels next to the picture; each halving doubles them.
         latent_dim: channels of the noise, a picture of one pixel.
         book: the book's discriminator, with batch normalisation, and its initial weights.
     """
     out = files.output_dir('dcgan') if out is None else Path(out)
-    real = Digits(data, 'symmetric', False, num_examples, channels_first=True)
+    real = pictures(data, size, num_examples, flip)
+    if num_epochs is None:
+        steps = 0 if isinstance(real, Digits) else len(real.batches(batch_size))
+        num_epochs = math.ceil(8000 / steps) if steps else 12
     return fit(
         *networks(real.X.shape[1], real.X.shape[2], width, book), 'dcgan', init.Normal(0.02),
         scale='symmetric', real=real, num_epochs=num_epochs, batch_size=batch_size, lr_D=lr_D,
@@ -254,8 +277,8 @@ def run(
 
 
 def sample(num=16, seed=0, device=None, out=None):
-    """Draw so many new digits with the newest generator under `out`, without training."""
-    return sample_digits(num, 'dcgan', 'symmetric', seed=seed, device=device, out=out)
+    """Draw so many new pictures with the newest generator under `out`, without training."""
+    return sample_digits(num, 'dcgan', 'symmetric', seed, device, out, shape=None)
 
 
 # %% [markdown]

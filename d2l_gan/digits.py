@@ -246,7 +246,9 @@ def drawn(out, num, scale, seed, device=None, shape=SHAPE, digit=None):
     return images, None if labels is None else labels.asnumpy().astype('int64')
 
 
-def sample_digits(num, chapter, scale='unit', seed=0, device=None, out=None, digit=None):
+def sample_digits(
+    num, chapter, scale='unit', seed=0, device=None, out=None, digit=None, shape=SHAPE
+):  # fmt: skip
     """Draw new digits with the newest generator of a chapter; return them, (num, 28, 28) in [0, 1].
 
     Writes samples.npz, with the array `images` and, where digits can be asked for, `labels`; and
@@ -260,6 +262,7 @@ def sample_digits(num, chapter, scale='unit', seed=0, device=None, out=None, dig
         device: as for `fit`.
         out: where the chapter has written; by default build/ and the chapter's name.
         digit: which digit, 0 to 9, of a generator that takes a condition; None for all in turn.
+        shape: of one, as for `plots.pixels`; pictures of any shape are drawn.
 
     Raises:
         CheckpointError: where no run has left a generator.
@@ -268,15 +271,16 @@ def sample_digits(num, chapter, scale='unit', seed=0, device=None, out=None, dig
     out = files.output_dir(chapter) if out is None else Path(out)
     if digit is not None and check.whole('digit', digit, least=0) > 9:
         check.fail('digit', digit, 'from 0 to 9')
-    images, labels = drawn(out, num, scale, seed, device, digit=digit)
+    images, labels = drawn(out, num, scale, seed, device, shape, digit)
     arrays = {'images': images, **({} if labels is None else {'labels': labels})}
     write = lambda file: numpy.savez_compressed(file, **arrays)
     files.write_whole(out / 'samples.npz', write)
     columns = math.ceil(min(num, 100) ** 0.5)
     rows = math.ceil(min(num, 100) / columns)
-    shown = numpy.full((rows * columns, *SHAPE), 0.5)  # the grey between the digits
+    shown = numpy.full((rows * columns, *images.shape[1:]), 0.5)  # the grey between the digits
     order = slice(100) if labels is None else numpy.argsort(labels[:100], kind='stable')
     shown[: min(num, 100)] = images[order]
     plots.save(plots.view_samples(shown, rows, columns), out / 'samples.png')
-    tell(f'{num:,} new digits are in `{out / "samples.npz"}`, a picture in samples.png.')
+    what = 'digits' if images.shape[1:] == SHAPE else 'pictures'
+    tell(f'{num:,} new {what} are in `{out / "samples.npz"}`, a picture in samples.png.')
     return images

@@ -9,7 +9,7 @@ import os
 import struct
 from pathlib import Path
 
-from d2l_gan import check, data, devices, downloads, files, picture_files
+from d2l_gan import check, data, devices, downloads, features, files, picture_files
 from d2l_gan.downloads import DataError
 from d2l_gan.speak import bar, tell
 
@@ -19,6 +19,7 @@ from mxnet import np
 
 LEAST = 20  # pictures; fewer would leave none to hold out
 HELD_OUT = 10  # one in so many is never trained on
+STEPS = 100  # at least, in an epoch: a pass over few pictures is too short for a picture of it
 MAGIC, TAIL = b'd2l_gan pictures 1\n', struct.Struct('<Q32s19s')  # length, sha256, MAGIC
 
 POKEMON = 'https://d2l-data.s3-accelerate.amazonaws.com/pokemon.zip'
@@ -37,19 +38,25 @@ class Pictures:
     - train, held_out: numbers of the pictures that are trained on, and of the others.
     - channels: 1 if all pictures are grey, else 3.
     - title: what the set is called.
+    - condition: None, or (num_examples, ...), what networks are told of each picture.
 
     Args:
         path: a folder, with whatever folders in it, or a zip, of PNG, JPEG, GIF and WebP.
         size: pixels of a side, to which pictures are cropped and resized.
         channels: 1 makes colours grey, 3 keeps grey pictures in three channels; None looks.
+        num_examples: train on so many only, and pass over them once in an epoch; None takes all.
+        flip: show D every other picture, drawn anew, in a mirror.
 
     Raises:
         DataError: in one sentence, for what cannot be read or has fewer than 20 pictures.
     """
 
-    def __init__(self, path, size=64, channels=None):
+    what, source, shape, condition = 'pictures', 'pictures', None, None
+
+    def __init__(self, path, size=64, channels=None, num_examples=None, flip=False):
         self.size = check.whole('size', size, least=4)
         check.choice('channels', channels, (None, 1, 3))
+        self.flip = check.choice('flip', flip, (False, True))
         self.title, kept = Path(path).name, 1 if channels == 1 else 3
         with picture_files.opened(path) as source:
             if not source.names:
@@ -77,9 +84,11 @@ class Pictures:
         self.channels = channels or (1 if told['grey'] else 3)
         self.pixels = self.pixels[:, : self.channels]
         order = numpy.random.RandomState(0).permutation(len(self))
-        self.held_out, self.train = (
-            numpy.sort(part) for part in numpy.split(order, [len(order) // HELD_OUT])
-        )
+        held_out, train = numpy.split(order, [len(order) // HELD_OUT])
+        if num_examples is not None and not 0 < num_examples <= len(train):
+            check.fail('num_examples', num_examples, f'from 1 to {len(train)}')
+        self.held_out, self.train = numpy.sort(held_out), numpy.sort(train[:num_examples])
+        self.whole = num_examples is None
 
     def __len__(self):
         return len(self.pixels)
@@ -101,22 +110,31 @@ class Pictures:
         """Return some pictures as scores take them: (n, channels, size, size), in [0, 1]."""
         return self.take(rows).astype('float32') / 255
 
-    def examples(self, num=100):
-        """Return pictures to show, evenly spread over the folders, in [-1, 1], on the CPU."""
-        rows = self.train[
-            numpy.linspace(0, len(self.train) - 1, min(num, len(self.train))).astype(int)
-        ]
-        return np.array(symmetric(self.take(rows)))
+    @property
+    def X(self):
+        """Return 100 pictures to show, evenly spread over the folders, in [-1, 1], on the CPU."""
+        spread = numpy.linspace(0, len(self.train) - 1, min(100, len(self.train)))
+        return np.array(symmetric(self.take(self.train[spread.astype(int)])))
 
-    def batches(self, batch_size, steps=None, device=None, flip=False, condition=None):
-        """Return `Batches` of the pictures in `train`.
+    def batches(self, batch_size, steps=None, device=None):
+        """Return `Batches` of the pictures in `train`: an epoch is a pass, or 100 steps if longer.
 
         Args:
-            batch_size, steps, device: as for `data.Batches`.
-            flip: show every other picture, drawn anew, in a mirror.
-            condition: (num_examples, ...), what belongs to each picture, such as one-hot labels.
+            batch_size, steps, device: as for `data.Batches`; all batches are full.
         """
-        return Batches(self, batch_size, steps, device, flip, condition)
+        if steps is None:
+            steps = max(1, len(self.train) // check.whole('batch_size', batch_size))
+            steps = max(steps, STEPS) if self.whole else steps
+        return Batches(self, batch_size, steps, device)
+
+    def signs(self, scale):
+        """Return no further signs of a collapse; `digits.fit` asks."""
+        return {}
+
+    def score(self, images):
+        """Return scores of new pictures, as of `plots.pixels`, and a table of them in words."""
+        scores = features.picture_scores(images, self)
+        return scores, features.table(scores)
 
 
 def symmetric(pixels):
@@ -130,51 +148,53 @@ def symmetric(pixels):
 class Batches(data.Batches):
     """Iterate over shuffled batches (X,) or (X, condition) of pictures, X in [-1, 1].
 
-    A batch is taken from the file and converted when its turn comes. An epoch leaves out a last
-    batch that is not full, which BatchNorm would judge by few pictures, unless it is the only one.
+    A batch is taken from the file and converted when its turn comes.
+
+    Args:
+        pictures: a `Pictures`.
+        batch_size, steps, device: as for `Pictures.batches`.
     """
 
-    def __init__(self, pictures, batch_size, steps=None, device=None, flip=False, condition=None):
+    def __init__(self, pictures, batch_size, steps, device=None):
         numbers = pictures.train.astype('float64')[:, None]  # batches of these come first
+        condition = pictures.condition
         if condition is not None:
-            condition = numpy.asarray(condition)[pictures.train]
-        if steps is None:
-            steps = max(1, len(numbers) // check.whole('batch_size', batch_size))
+            condition = condition[pictures.train]
         super().__init__(numbers, batch_size, steps, condition=condition)
-        self.pictures, self.flip = pictures, check.choice('flip', flip, (False, True))
-        self.to = devices.device(device)
+        self.pictures, self.to = pictures, devices.device(device)
 
     def __iter__(self):
         for numbers, *condition in super().__iter__():
             X = symmetric(self.pictures.take(numbers.asnumpy()[:, 0].astype(int)))
-            if self.flip:
+            if self.pictures.flip:
                 mirrored = numpy.random.random(len(X)) < 0.5
                 X[mirrored] = X[mirrored, :, :, ::-1]
             yield (np.array(X, ctx=self.to), *condition)
 
 
-def pokemon(size=64, channels=None, patience=30):
+def pokemon(size=64, channels=None, num_examples=None, flip=False, patience=30):
     """Return the `Pictures` of the book's section on DCGAN: 40,597 sprites of 721 species.
 
     Looks for pokemon.zip in the directory D2L_GAN_DATA, then in the cache, then at the book's
     address. Its SHA-1 must be the book's.
 
     Args:
-        size, channels: as for `Pictures`.
+        size, channels, num_examples, flip: as for `Pictures`.
         patience: as for `downloads.fetch`.
     """
+    how = size, channels, num_examples, flip
     own = Path(os.environ.get('D2L_GAN_DATA') or 'nowhere').expanduser() / 'pokemon.zip'
     if own.exists():
-        return _verified(own, size, channels)
+        return _verified(own, *how)
     path = files.cache_dir() / 'pokemon' / 'pokemon.zip'
     if path.exists():
         with contextlib.suppress(DataError):
-            return _verified(path, size, channels)
+            return _verified(path, *how)
         tell(f'{path} is damaged: fetching it again')
         with contextlib.suppress(OSError):
             path.unlink()
     return downloads.fetch(
-        path, [POKEMON], verify, lambda path: _verified(Path(path), size, channels),
+        path, [POKEMON], verify, lambda path: _verified(Path(path), *how),
         "go online, or put the book's pokemon.zip into a directory and its name into D2L_GAN_DATA",
         most=2**29, seconds=1800, patience=patience,
     )  # fmt: skip
@@ -186,12 +206,12 @@ def verify(raw):
         raise DataError("its checksum is not the book's")
 
 
-def _verified(path, size, channels):
+def _verified(path, *how):
     try:
         verify(path.read_bytes())
     except DataError as error:
         raise DataError(f"{path} is not the book's pokemon.zip: {error}; delete it") from None
-    return Pictures(path, size, channels)
+    return Pictures(path, *how)
 
 
 # ---- The file -----------------------------------------------------------------------------------
