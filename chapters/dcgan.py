@@ -122,7 +122,8 @@ class D_block(nn.HybridSequential):
     """Halve a picture, giving it `channels` channels; `batch_norm` chooses bias or normalisation."""
 
     def __init__(
-        self, channels, kernel_size=4, strides=2, padding=1, alpha=0.2, batch_norm=True, **kwargs
+        self, channels, kernel_size=4, strides=2, padding=1, alpha=0.2, batch_norm=True,
+        dropout=0, **kwargs,
     ):  # fmt: skip
         super().__init__(**kwargs)
         how = {'use_bias': False} if batch_norm else {'weight_initializer': he()}
@@ -130,6 +131,8 @@ class D_block(nn.HybridSequential):
         if batch_norm:
             self.add(nn.BatchNorm())
         self.add(nn.LeakyReLU(alpha))
+        if dropout:
+            self.add(nn.Dropout(dropout))
 
 
 def he():
@@ -164,7 +167,7 @@ def sizes(size):
     return found
 
 
-def networks(channels=1, size=28, width=32, book=False):
+def networks(channels=1, size=28, width=32, book=False, dropout=0):
     """Return net_D and net_G for pictures (channels, size, size); book: with the book's details."""
     check.whole('width', width)
     start, *rest = sizes(size)
@@ -179,7 +182,7 @@ def networks(channels=1, size=28, width=32, book=False):
     )  # (batch, channels, size, size)
     net_D = nn.HybridSequential()
     for out, kernel in zip(widths, kernels[::-1]):
-        net_D.add(D_block(out, kernel, batch_norm=book))
+        net_D.add(D_block(out, kernel, batch_norm=book, dropout=dropout))
     how = {'use_bias': False} if book else {'weight_initializer': he()}
     net_D.add(nn.Conv2D(1, start, **how))  # (batch, 1, 1, 1), a logit
     return net_D, net_G
@@ -245,7 +248,7 @@ def pictures(data='auto', size=None, num_examples=None, flip=True):
 def run(
     data='auto', size: int = None, num_epochs: int = None, batch_size=64, width=32, lr_D=0.001,
     lr_G=0.003, latent_dim=100, beta1=0.5, beta2=0.99, decay=True, average=0.998, book=False,
-    num_examples: int = None, flip=True, out=None, **common,
+    num_examples: int = None, flip=True, dropout: float = None, out=None, **common,
 ):  # fmt: skip
     """Train the convolutional GAN; return net_D, net_G, history and scores.
 
@@ -257,19 +260,22 @@ def run(
         size: pixels of a side, to which your pictures are cropped and resized; 64 by default, and
             28 for digits.
         num_epochs: passes over the pictures, of at least 100 steps; by default 12 over digits, and
-            8,000 steps for other pictures.
+            4,000 steps for other pictures.
         flip: show pictures, but no digits, in a mirror, too.
+        dropout: share of D's units that are off in a step, in [0, 1); by default 0 for digits, and
+            0.3 for other pictures, of which there are few: D shall not learn them by heart.
         width: channels next to the picture; each halving doubles them.
         latent_dim: channels of the noise, a picture of one pixel.
         book: the book's discriminator, with batch normalisation, and its initial weights.
     """
     out = files.output_dir('dcgan') if out is None else Path(out)
     real = pictures(data, size, num_examples, flip)
+    own = not isinstance(real, Digits)
     if num_epochs is None:
-        steps = 0 if isinstance(real, Digits) else len(real.batches(batch_size))
-        num_epochs = math.ceil(8000 / steps) if steps else 12
+        num_epochs = math.ceil(4000 / len(real.batches(batch_size))) if own else 12
+    dropout = check.number('dropout', 0.3 * own if dropout is None else dropout, '[0, 1)')
     return fit(
-        *networks(real.X.shape[1], real.X.shape[2], width, book), 'dcgan', init.Normal(0.02),
+        *networks(*real.X.shape[1:3], width, book, dropout), 'dcgan', init.Normal(0.02),
         scale='symmetric', real=real, num_epochs=num_epochs, batch_size=batch_size, lr_D=lr_D,
         lr_G=lr_G, latent_dim=(check.whole('latent_dim', latent_dim), 1, 1), beta1=beta1,
         beta2=beta2, decay=decay, average=average, out=out, **common,

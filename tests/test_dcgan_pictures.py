@@ -58,10 +58,10 @@ def test_defaults_fit_the_pictures(mine, monkeypatch, tmp_path):
     seen = {}
     monkeypatch.setattr(dcgan, 'fit', lambda *args, **keywords: seen.update(keywords))
     dcgan.run(data=str(mine), out=tmp_path)
-    assert (seen['num_epochs'], seen['real'].size, seen['real'].flip) == (80, 64, True)
+    assert (seen['num_epochs'], seen['real'].size, seen['real'].flip) == (40, 64, True)
     assert seen['real'].names == ('discs', 'squares')
     dcgan.run(data=str(mine), size=32, batch_size=8, flip=False, num_examples=80, out=tmp_path)
-    assert (seen['num_epochs'], seen['real'].size, seen['real'].flip) == (800, 32, False)
+    assert (seen['num_epochs'], seen['real'].size, seen['real'].flip) == (400, 32, False)
     dcgan.run(data='digits', out=tmp_path)
     assert seen['num_epochs'] == 12
 
@@ -71,6 +71,7 @@ def test_defaults_fit_the_pictures(mine, monkeypatch, tmp_path):
     (['--data', __file__], 'it must be a folder or a zip of pictures'),
     (['--data', 'MINE', '--size', '7'], '`size` is 7; it must be an integer >= 8'),
     (['--data', 'digits', '--size', '32'], '`size` is 32; it must be 28 for digits'),
+    (['--data', 'digits', '--dropout', '1'], '`dropout` is 1.0; it must be in [0, 1)'),
 ])  # fmt: skip
 def test_what_cannot_be_is_one_sentence(mine, tmp_path, flags, message):
     flags = [str(mine) if flag == 'MINE' else flag for flag in flags]
