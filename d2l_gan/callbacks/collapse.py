@@ -3,6 +3,8 @@
 from d2l_gan.archive import host
 from d2l_gan.speak import tell
 
+HELPED = "What helped in the chapter on mode collapse: objective='relativistic', penalty='r1+r2'."
+
 # A sign is told once it has lasted for PATIENCE epochs.
 PATIENCE, SURE, ALIKE = 5, 0.99, 0.2
 
@@ -46,7 +48,7 @@ class Collapse:
             ),
             'variety': variety < ALIKE and (
                 'the samples have been nearly identical: '
-                f'their variance is {variety:.0%} of that of real {what}.'
+                f'their variance is {variety:.0%} of that of real {what}. {HELPED}'
             ),
             **{sign: look(game) for sign, look in self.more.items()},
         }  # fmt: skip

@@ -1,0 +1,49 @@
+"""How many modes each remedy reaches: `make scores ARGS=modes`."""
+
+from pathlib import Path
+
+from d2l_gan import files
+
+import numpy
+from tqdm import tqdm
+
+SHORT = {'num_epochs': 5}  # for the comparison of the remedies
+
+
+def modes(seeds=10):
+    """Print, for ring and grid, each remedy after 5,000 steps, and the default after 20,000.
+
+    Medians and the worst of seeds 0, 1, ...; all seeds play side by side.
+    """
+    from chapters.mode_collapse import REMEDIES
+
+    print(f'Mode collapse: 10,000 samples, median (worst) of seeds 0 to {seeds - 1}\n')
+    print('| toy, remedy | modes | high quality | KL |\n| --- | --- | --- | --- |')
+    rows, path = {}, Path('build/scores/modes.json')
+    games = [('all, 20,000 steps', 'all', {})]
+    games += [(f'{remedy}, 5,000 steps', remedy, SHORT) for remedy in REMEDIES]
+    with tqdm(total=2 * len(games), desc='modes', leave=False, disable=None) as bar:
+        for title, remedy, settings in games:
+            for toy in ('grid', 'ring'):
+                bar.set_postfix_str(f'{toy}, {title}')
+                rows[f'{toy}: {title}'] = found = one(toy, remedy, seeds, settings)
+                files.write_json(path, rows)
+                bar.write(row(f'{toy}: {title}', found))
+                bar.update()
+
+
+def one(toy, remedy, seeds, settings):
+    """Return the scores of a remedy, for each seed."""
+    from chapters.mode_collapse import side_by_side
+
+    return side_by_side(toy, remedy, range(seeds), **settings)
+
+
+def row(title, found):
+    """Return one line of the table: medians, and the worst seed in brackets."""
+    told = []
+    columns = ('modes', min, '.0f'), ('high_quality', min, '.1%'), ('kl', max, '.3f')
+    for name, worst, form in columns:
+        values = [scores[name] for scores in found]
+        told.append(f'{numpy.median(values):{form}} ({worst(values):{form}})')
+    return f'| {title} | {" | ".join(told)} |'

@@ -1,0 +1,106 @@
+"""The chapter on mode collapse: its layers, its remedies, and short runs."""
+
+import importlib.util
+import json
+from types import SimpleNamespace
+
+from chapters import mode_collapse as chapter
+from d2l_gan.callbacks import Collapse
+
+import numpy
+import pytest
+from mxnet import init, np, npx
+
+npx.set_np()
+needs_jax = pytest.mark.skipif(importlib.util.find_spec('jax') is None, reason='needs JAX')
+
+
+def test_waves_are_sines_and_cosines_of_powers_of_two():
+    X = np.array([[0.5, -1.0], [2.0, 3.0]])
+    found, x = chapter.Waves(2.0, octaves=3)(X).asnumpy(), X.asnumpy() / 2
+    known = [x, *(f(k * x) for k in (1, 2, 4) for f in (numpy.sin, numpy.cos))]
+    assert numpy.allclose(found, numpy.concatenate(known, axis=1), atol=1e-6)
+
+
+def test_alike_tells_the_standard_deviation_of_the_batch():
+    X = np.array([[1.0, 10.0], [3.0, 10.0], [5.0, 10.0]])
+    told = chapter.Alike()(X).asnumpy()[:, 2]
+    assert numpy.allclose(told, (8 / 3) ** 0.5 / 2, atol=1e-3)
+
+
+@pytest.mark.parametrize('name', chapter.RADIUS)
+def test_g_starts_as_wide_as_the_data(name):
+    net_G = chapter.networks(chapter.RADIUS[name])[1]
+    net_G.initialize(init.Xavier('gaussian', 'in', 2))
+    points, centres, _ = chapter.toy(name)
+    found = chapter.sample(net_G)
+    assert abs(centres).max() == pytest.approx(chapter.RADIUS[name])
+    assert found.std() == pytest.approx(1.25 * chapter.RADIUS[name] / 3**0.5, rel=0.1)
+    assert points.shape == (50_000, 2)
+
+
+@pytest.mark.parametrize('remedy', chapter.REMEDIES)
+def test_every_remedy_plays_and_is_named_in_the_help(remedy, tmp_path):
+    settings = {'num_epochs': 2, 'steps': 2, 'batch_size': 12, 'film': False, 'out': tmp_path}
+    assert remedy in ' '.join(chapter.run.__doc__.split())
+    if 'penalty' in chapter.REMEDIES[remedy]:
+        with pytest.raises(ValueError, match="`penalty` is '.*needs `engine` 'xla'"):
+            chapter.run('ring', remedy, engine='textbook', **settings)
+        return
+    result = chapter.run('ring', remedy, engine='textbook', **settings)
+    assert {'modes', 'high_quality', 'kl'} < {*json.loads((tmp_path / 'scores.json').read_text())}
+    points = numpy.load(tmp_path / 'samples.npz')['points']
+    assert points.shape == (10_000, 2)
+    assert numpy.array_equal(points, chapter.sample(result.net_G)) or remedy == 'average'
+
+
+@needs_jax
+@pytest.mark.slow
+def test_a_run_alone_is_the_run_side_by_side(tmp_path):
+    for remedy in ('all', 'noise'):
+        (many,) = chapter.side_by_side('ring', remedy, [3], num_epochs=2, steps=40)
+        alone = chapter.run('ring', remedy, 2, 40, seed=3, out=tmp_path, film=False, engine='xla')
+        assert many['kl'] == pytest.approx(alone.scores['kl'], abs=0.01)
+
+
+@needs_jax
+@pytest.mark.slow
+def test_the_default_finds_most_modes_in_a_twentieth_of_the_time(tmp_path):
+    (short,) = chapter.side_by_side('ring', 'all', [101], num_epochs=2, steps=1000)
+    assert short['modes'] >= 7 and short['high_quality'] > 0.3
+
+
+def test_noise_fades_until_the_middle():
+    made, set_to = chapter.Fade(1.0), []
+    net_G = SimpleNamespace(blur=SimpleNamespace(set_data=lambda a: set_to.append(float(a))))
+    for epoch in range(5):
+        made(SimpleNamespace(
+            epoch=epoch, num_epochs=4, net_G=net_G, data_iter=SimpleNamespace(blur=None)
+        ))  # fmt: skip
+    assert set_to == [1, 0.5, 0, 0, 0]
+    feed = chapter.Faded(np.zeros((6, 2)), 3)
+    feed.blur = 0.5
+    batches = numpy.concatenate([X.asnumpy() for (X,) in feed])
+    assert 0.05 < abs(batches).max() <= 0.5
+
+
+def test_missing_modes_are_told_with_what_helped():
+    net_G = chapter.networks(radius=1e3)[1]  # a cloud so wide that no mode is hit
+    net_G.initialize(init.Zero())
+    look = chapter.missing(*chapter.toy('ring')[1:])
+
+    class Game(SimpleNamespace):
+        def averaged(self):
+            import contextlib
+
+            return contextlib.nullcontext()
+
+    told = look(Game(net_G=net_G))
+    assert told.startswith('the samples reach 0 of 8 modes.') and "penalty='r1+r2'" in told
+    assert 'modes' in Collapse('points', modes=look).more
+
+
+@pytest.mark.parametrize('argument, value', [('data', 'rings'), ('remedy', 'pac5')])
+def test_unknown_names_are_refused(argument, value, tmp_path):
+    with pytest.raises(ValueError, match=f"`{argument}` is '{value}'; it must be"):
+        chapter.run(**{argument: value}, out=tmp_path)
