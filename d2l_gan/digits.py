@@ -192,7 +192,7 @@ def fit(
             collapse,
             *callbacks,
             *([InTurn()] if told else []),
-            Checkpoint(out, resume, also=['accuracy.png', 'walk.gif']),
+            Checkpoint(out, resume, also=['accuracy.png', 'walk.gif', 'growth.gif']),
         ],
     )  # fmt: skip
     scores = {'data': real.source}

@@ -50,6 +50,8 @@ def test_one_epoch_of_256_pictures(mine, tmp_path, grey):
     images = dcgan.sample(30, out=tmp_path / 'out')
     assert images.shape == (30, *shape)
     assert 0 <= images.min() < images.max() <= 1
+    with Image.open(tmp_path / 'out/growth.gif') as film:
+        assert film.size == (2 * (4 * 16 + 3 * 2),) * 2
     with numpy.load(tmp_path / 'out/samples/epoch-000001.npz') as saved:
         assert saved['images'].shape == (16, *shape)
 
@@ -57,6 +59,7 @@ def test_one_epoch_of_256_pictures(mine, tmp_path, grey):
 def test_defaults_fit_the_pictures(mine, monkeypatch, tmp_path):
     seen = {}
     monkeypatch.setattr(dcgan, 'fit', lambda *args, **keywords: seen.update(keywords))
+    monkeypatch.setattr(dcgan, 'grow', lambda out: None)
     dcgan.run(data=str(mine), out=tmp_path)
     assert (seen['num_epochs'], seen['real'].size, seen['real'].flip) == (40, 64, True)
     assert seen['real'].names == ('discs', 'squares')
