@@ -41,7 +41,7 @@ class Digits:
         channels_first: X is (num_examples, 1, 28, 28), as Gluon's convolutions take it.
     """
 
-    what, shape, condition = 'digits', SHAPE, None
+    what, shape, condition, scored = 'digits', SHAPE, None, NUM_SCORED
 
     def __init__(
         self, source='auto', scale='unit', flat=True, num_examples=None, channels_first=False
@@ -197,9 +197,9 @@ def fit(
     )  # fmt: skip
     scores = {'data': real.source}
     if score:
-        tell(f'Scoring {NUM_SCORED:,} new {real.what}.')
+        tell(f'Scoring {real.scored:,} new {real.what}.')
         draw = lambda num: drawn(out, num, scale, history.seed, shape=shape)
-        found = [real.score(draw(NUM_SCORED)[0])]
+        found = [real.score(draw(real.scored)[0])]
         if told:
             found.append(real.score_labelled(draw))
         for more, words in found:

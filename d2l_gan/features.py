@@ -15,7 +15,7 @@ PATCH, NUM_PATCHES = 6, 64  # pixels of a side; filters, each with its negative
 SAMPLED = 20_000  # patches that the whitening is learned from
 THRESHOLD, DAMP = 0.25, 0.1  # a response below the first is none; variance added while whitening
 DIMS = 64
-NUM_FITTED = 10_000  # pictures at most that are compared with
+MOST, VALUES = 10_000, 2**25  # pictures that are scored at most, and values in them, 128 MB
 SAME = 0.01  # a root mean square difference that nobody sees
 
 
@@ -28,7 +28,9 @@ def channels_first(images):
     Raises:
         ValueError: for another shape, for pictures below 8 x 8, another range, or NaN.
     """
-    images = metrics.finite('images', host(images)).astype('float32')
+    images = numpy.asarray(host(images), 'float32')
+    if not numpy.isfinite(images).all():
+        raise ValueError('`images` has NaN or infinity; it must be finite')
     if images.ndim == 3:
         images = images[:, None]
     elif images.ndim == 4 and images.shape[1] not in (1, 3) and images.shape[3] in (1, 3):
@@ -114,12 +116,16 @@ def _patches(images, random):
     ])  # fmt: skip
 
 
+def most(pictures):
+    """Return how many pictures of the size of these are scored: 10,000, or fewer large ones."""
+    return max(1, min(MOST, VALUES // pictures.pixels[0].size))
+
+
 def picture_scores(images, pictures):
     """Score generated pictures beside real ones; return a dict for scores.json.
 
     Args:
-        images: as for `channels_first`, of the size of the real ones; as many as there are real
-            ones, or 10,000, are enough.
+        images: as for `channels_first`, of the size of the real ones.
         pictures: a `folders.Pictures`.
 
     Returns:
@@ -136,8 +142,8 @@ def picture_scores(images, pictures):
         - num_samples, num_real: how many.
     """
     images = channels_first(images)
-    rows = numpy.sort(numpy.random.RandomState(0).permutation(len(pictures))[:NUM_FITTED])
-    real = pictures.unit(rows)
+    rows = numpy.random.RandomState(0).permutation(len(pictures))[: most(pictures)]
+    real = pictures.unit(numpy.sort(rows))
     if images.shape[1:] != real.shape[1:]:
         raise ValueError(
             f'`images` are {images.shape[1:]}; they must be as the real pictures, {real.shape[1:]}'

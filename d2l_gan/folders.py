@@ -7,6 +7,7 @@ import math
 import mmap
 import os
 import struct
+import time
 from pathlib import Path
 
 from d2l_gan import check, data, devices, downloads, features, files, picture_files
@@ -57,8 +58,9 @@ class Pictures:
         self.size = check.whole('size', size, least=4)
         check.choice('channels', channels, (None, 1, 3))
         self.flip = check.choice('flip', flip, (False, True))
-        self.title, kept = Path(path).name, 1 if channels == 1 else 3
+        kept = 1 if channels == 1 else 3
         with picture_files.opened(path) as source:
+            self.title = source.path.resolve().name
             if not source.names:
                 raise DataError(
                     f'`data` is {str(path)!r}, which has no PNG, JPEG, GIF or WebP; it must have '
@@ -126,6 +128,11 @@ class Pictures:
             steps = max(1, len(self.train) // check.whole('batch_size', batch_size))
             steps = max(steps, STEPS) if self.whole else steps
         return Batches(self, batch_size, steps, device)
+
+    @property
+    def scored(self):
+        """Return how many new pictures are scored."""
+        return features.most(self)
 
     def signs(self, scale):
         """Return no further signs of a collapse; `digits.fit` asks."""
@@ -241,6 +248,7 @@ def _told(path):
 def _decode(source, size, channels, path):
     """Write all pictures of a source to `path`, then their labels, then what is told of them."""
     tell(f'Decoding {len(source.names):,} pictures of {source.path.name}, once.')
+    _tidy(path)
     kept, broken, grey = [], {}, True
 
     def write(file):
@@ -270,3 +278,11 @@ def _decode(source, size, channels, path):
             f'{path.parent} cannot keep the decoded pictures ({error.strerror}); set '
             'XDG_CACHE_HOME to a directory with room'
         ) from None
+
+
+def _tidy(path):
+    """Remove what a run that was killed an hour ago, or more, had half decoded."""
+    with contextlib.suppress(OSError):
+        for left in files.half_written(path.parent, path.name):
+            if time.time() - left.stat().st_mtime > 3600:
+                left.unlink()

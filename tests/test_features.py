@@ -106,7 +106,7 @@ class Pictures(SimpleNamespace):
 @pytest.fixture(scope='module')
 def pictures(real):
     rows = numpy.random.RandomState(0).permutation(len(real))
-    return Pictures(images=real, held_out=rows[:40], train=rows[40:])
+    return Pictures(images=real, pixels=real, held_out=rows[:40], train=rows[40:])
 
 
 def test_new_pictures_are_not_taken_for_copies_and_copies_are(pictures, real):
@@ -132,6 +132,12 @@ def test_pictures_of_another_size_are_refused(pictures):
         features.picture_scores(drawn(9, size=16), pictures)
     with pytest.raises(ValueError, match=r'`images` are \(1, 32, 32\)'):
         features.picture_scores(numpy.ones((9, 32, 32)), pictures)
+
+
+def test_of_large_pictures_fewer_are_scored(pictures):
+    assert features.most(pictures) == 10_000
+    large = Pictures(pixels=numpy.zeros((2, 3, 256, 256), 'uint8'))
+    assert features.most(large) == 170  # 128 MB of float32
 
 
 def test_large_pictures_are_looked_at_in_steps():

@@ -129,6 +129,19 @@ def test_an_interrupted_decoding_leaves_nothing(tmp_path, cache, monkeypatch):
     assert list(cache.iterdir()) == []
 
 
+def test_what_a_killed_run_has_left_is_removed_once_it_is_old(tmp_path, cache):
+    path = in_folder(tmp_path / 'mine', some())
+    folders.Pictures(path, 8)
+    (kept,) = cache.iterdir()
+    kept.unlink()
+    old, new = (cache / f'.{kept.name}.{end}' for end in ('abcdefgh', 'ijklmnop'))
+    for left in (old, new):
+        left.write_bytes(b'half')
+    os.utime(old, (1, 1))
+    folders.Pictures(path, 8)
+    assert sorted(cache.iterdir()) == sorted([kept, new])
+
+
 def test_what_is_no_picture_is_passed_over(tmp_path):
     junk = {'__MACOSX/a/._000.png': b'x', '.hidden/1.png': b'x', 'a/.DS_Store': b'x',
             'readme.txt': b'x', 'a/deep/er/more.png': encoded(plain('red'))}  # fmt: skip
