@@ -30,7 +30,8 @@ error of the pixels. Feed the decoder random codes, and it draws. But it draws f
 leaves open whether a stroke goes a pixel further left or right, the least squared error is made by
 the *mean* of the two, a stroke that is grey and twice as wide. No digit looks like that; but nobody
 asked for a digit, only for a small error at each pixel. A discriminator asks the other question:
-could this, as a whole, have been real?
+could this, as a whole, have been real? (The chapter *The older way* builds that autoencoder, shows
+its fog, and lets the noise of a variational one be a code.)
 
 ## Two networks, a layer deeper
 
