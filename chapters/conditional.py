@@ -10,8 +10,9 @@ both players the digit, and the generator learns to draw the digit that it is to
 from importlib import util
 from pathlib import Path
 
-from d2l_gan import check, data, files, plots, scoring
-from d2l_gan.digits import Labelled, fit, sample_digits
+from d2l_gan import check, data, files, metrics, plots, scoring
+from d2l_gan.classifier import classifier
+from d2l_gan.digits import Labelled, drawn, fit, sample_digits
 from d2l_gan.speak import tell
 
 import numpy
@@ -293,13 +294,16 @@ what was asked for. Without `--digit` all ten come in turn.
 
 
 # %%
-def sample(num=16, seed=0, digit: int = None, device=None, out=None):
+def sample(num=16, seed=0, digit: int = None, spread: float = None, device=None, out=None):
     """Draw so many new digits with the newest generator under `out`, without training.
 
     Args:
         digit: with --sample: which digit to draw, 0 to 9; all in turn by default.
+        spread: with --sample: width of the noise beside that in training, 1 by default.
     """
-    return sample_digits(num, 'conditional', seed=seed, device=device, out=out, digit=digit)
+    return sample_digits(
+        num, 'conditional', seed=seed, device=device, out=out, digit=digit, spread=spread or 1.0
+    )
 
 
 # %%
@@ -362,7 +366,82 @@ if __name__ == '__main__':
 
 # %% [markdown]
 r"""
-Close as the digits may look, ask for the numbers: the last line is what was generated.
+These are scikit-learn's digits, few and small, so that it takes seconds; `controls('mnist')` takes
+minutes. There is 100 % agreement for real digits, since the classifier has learned from these very
+ones. Under labels dealt out at random it falls to chance, and variety rises to 195 %. One picture a
+class keeps its 100 % of agreement, with no variety, and still teaches a classifier to read 54 % of
+the test digits: not one of the three would have found both faults.
+
+And the run above, on MNIST with seed 0 (`python -m chapters conditional`; the training took 6
+minutes of one hardware thread)?
+
+| | agreement | variety | train on fake | Fréchet distance |
+| --- | --- | --- | --- | --- |
+| generated | 95.3 % | 96 % | 98.3 % | 9.4 |
+| real | 99.4 % | 100 % | 99.4 % | 0.8 |
+
+The Fréchet distance is a third of that of the deep chapter, 28, and 5 % of the digits are estimated
+to be copies, which proves nothing below 10 %. A classifier that has never seen a real digit reads
+98.3 % of them. How, if one label in twenty is wrong? Most of the wrong ones are blots, each in its own way, and
+what contradicts itself teaches little; what is missing would be missed. It is one seed, and another
+may do better or worse.
+
+## Narrower noise
+
+The blots are the digits of rare noise, far from the middle, which $G$ has practised least. One may
+refuse to draw them: multiply the noise by less than 1, and every digit comes nearer to the usual
+way of writing it (Brock et al., 2019, cut the noise off for that). More of them are right, and they
+differ less. It is a trade, and `--sample 100 --spread 0.7` makes it.
+"""
+
+
+# %%
+def narrower(source='auto', num=5000, seed=0, out=None, spreads=(1.0, 0.9, 0.8, 0.7, 0.6, 0.5)):
+    """Return {spread: {'agreement', 'variety', 'frechet'}} of the newest generator under `out`.
+
+    Args:
+        source: whose validation digits judge: 'mnist', 'digits' or 'auto'.
+        num: how many digits are drawn for each.
+        seed: of their noise.
+        out: where the chapter has written.
+        spreads: of the noise.
+    """
+    out = files.output_dir('conditional') if out is None else Path(out)
+    X, shown, source = data.images(source, 'validation')
+    judge, found = classifier(source), {}
+    features, real = judge.read(X.asnumpy())[1], metrics.variety_within(X, shown)
+    for spread in spreads:
+        images, labels = drawn(out, num, 'unit', seed, spread=spread)
+        probabilities, own = judge.read(images)
+        found[spread] = {
+            'agreement': float((probabilities.argmax(axis=1) == labels).mean()),
+            'variety': float((metrics.variety_within(images, labels) / real).mean()),
+            'frechet': metrics.frechet(own, features),
+        }
+    return found
+
+
+# %%
+if __name__ == '__main__':
+    for spread, found in narrower(result.scores['data']).items():
+        tell('{}: agreement {agreement:.1%}, variety {variety:.0%}'.format(spread, **found))
+
+# %% [markdown]
+r"""
+With the generator of the table above, 5,000 digits for each, judged by validation digits
+(`narrower('mnist')`):
+
+| spread | agreement | variety | Fréchet distance |
+| --- | --- | --- | --- |
+| 1 | 95.4 % | 98 % | 9.9 |
+| 0.9 | 97.2 % | 94 % | 7.2 |
+| 0.8 | 98.3 % | 88 % | 5.5 |
+| 0.7 | 99.1 % | 82 % | 4.8 |
+| 0.6 | 99.6 % | 73 % | 5.5 |
+| 0.5 | 99.9 % | 63 % | 7.8 |
+
+At 0.7 even the Fréchet distance is smaller: fewer blots, and it is only a little blind to the
+variety that is gone. A picture can always be bought with variety; a table shows the price.
 
 ## Summary
 
@@ -370,6 +449,7 @@ Close as the digits may look, ask for the numbers: the last line is what was gen
   updates stay as they are; the batches are pairs.
 - $G$ gets the label beside its noise. $D$ gets it beside its pixels or, better founded, as a
   product with its last hidden units.
+- Narrower noise draws digits that are more often right and less often different.
 - Agreement does not see variety, variety does not see digits, train-on-fake does not see copies.
   Try a measure on what is known to be wrong before you believe it.
 

@@ -231,10 +231,11 @@ def few_digits(source, scale='unit'):
     return look
 
 
-def drawn(out, num, scale, seed, device=None, shape=SHAPE, digit=None):
+def drawn(out, num, scale, seed, device=None, shape=SHAPE, digit=None, spread=1.0):
     """Return new pictures of the newest generator under `out`, as of `plots.pixels`, and labels.
 
-    The labels are what was asked for: `digit`, or 0 to 9 in turn; None where nothing can be.
+    The labels are what was asked for: `digit`, or 0 to 9 in turn; None where nothing can be. Less
+    `spread` than 1 makes the noise narrower.
     """
     generator, labels = latest_generator(out / 'generators', device), None
     if generator.condition is not None:
@@ -242,12 +243,12 @@ def drawn(out, num, scale, seed, device=None, shape=SHAPE, digit=None):
         labels = labels.as_in_ctx(generator.device)
     elif digit is not None:
         check.fail('digit', digit, 'left out: this generator draws what it likes')
-    images = plots.pixels(generator.sample(num, seed, labels), scale, shape)
+    images = plots.pixels(generator.sample(num, seed, labels, spread), scale, shape)
     return images, None if labels is None else labels.asnumpy().astype('int64')
 
 
 def sample_digits(
-    num, chapter, scale='unit', seed=0, device=None, out=None, digit=None, shape=SHAPE
+    num, chapter, scale='unit', seed=0, device=None, out=None, digit=None, shape=SHAPE, spread=1.0,
 ):  # fmt: skip
     """Draw new digits with the newest generator of a chapter; return them, (num, 28, 28) in [0, 1].
 
@@ -263,6 +264,7 @@ def sample_digits(
         out: where the chapter has written; by default build/ and the chapter's name.
         digit: which digit, 0 to 9, of a generator that takes a condition; None for all in turn.
         shape: of one, as for `plots.pixels`; pictures of any shape are drawn.
+        spread: of the noise, 1 as in training.
 
     Raises:
         CheckpointError: where no run has left a generator.
@@ -271,7 +273,8 @@ def sample_digits(
     out = files.output_dir(chapter) if out is None else Path(out)
     if digit is not None and check.whole('digit', digit, least=0) > 9:
         check.fail('digit', digit, 'from 0 to 9')
-    images, labels = drawn(out, num, scale, seed, device, shape, digit)
+    check.number('spread', spread, '(0, inf)')
+    images, labels = drawn(out, num, scale, seed, device, shape, digit, spread)
     arrays = {'images': images, **({} if labels is None else {'labels': labels})}
     write = lambda file: numpy.savez_compressed(file, **arrays)
     files.write_whole(out / 'samples.npz', write)

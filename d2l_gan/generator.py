@@ -131,19 +131,20 @@ class Generator:
             raise ValueError(f'`condition` is {condition}; this generator {rule}')
         return self.run(Z, condition)[-1]
 
-    def sample(self, num, seed=0, condition=None):
+    def sample(self, num, seed=0, condition=None, spread=1.0):
         """Return `num` samples; the same `seed`, the same samples.
 
         Args:
             num: how many.
             seed: an int >= 0.
             condition: (num, ...), for a generator that takes one.
+            spread: noise so many times as wide; below 1 the samples come nearer to the usual.
         """
         if self.prior not in PRIORS:
             raise ValueError('the prior was a function of its own; call the generator with noise')
         shape = self.latent_dim if isinstance(self.latent_dim, tuple) else (self.latent_dim,)
         with seeded(seed, 0):
-            Z = PRIORS[self.prior]((num, *shape), self.device).astype(self.dtype)
+            Z = spread * PRIORS[self.prior]((num, *shape), self.device).astype(self.dtype)
             inputs = [Z] if condition is None else [Z, condition]
             starts = range(0, num, PIECE)
             parts = [self(*(a[i : i + PIECE] for a in inputs)) for i in starts]

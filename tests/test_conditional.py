@@ -107,6 +107,15 @@ def test_a_penalty_on_d_with_jax(tmp_path):
     assert numpy.isfinite(conditional.run(**few, out=tmp_path).history.loss_D).all()
 
 
+def test_narrower_noise_varies_less(trained):
+    _, out = trained
+    found = conditional.narrower('digits', 200, out=out, spreads=(1.0, 0.25))
+    assert found[0.25]['variety'] < 0.7 * found[1.0]['variety']
+    assert set(found[1.0]) == {'agreement', 'variety', 'frechet'}
+    with pytest.raises(ValueError, match='`spread` is -1; it must be finite and > 0'):
+        conditional.sample(2, spread=-1, out=out)
+
+
 def test_labels_are_dealt_out_at_random():
     labels = data.images('digits')[1].astype('float32')
     dealt = conditional.deal(labels)
