@@ -607,6 +607,30 @@ r"""
 
    </details>
 
+6. Rank these by their Fréchet distance to 500 real digits, in features of those: 500 other real
+   ones; the same blurred; ten of them, fifty times each; and the 500 themselves. Which of them would
+   you not have as a generator?
+
+   <details><summary>Solution</summary>
+
+   In this order they get worse, but for the last, which has distance 0. It is a generator that
+   copies, and the distance cannot tell: the count of copies must.
+
+   ```python
+   from d2l_gan import data, features
+
+   X = data.images('digits', flat=False)[0].asnumpy()
+   real, other = X[:500], X[500:1000]
+   learned = features.Features(real)
+   far = lambda images: metrics.frechet(learned(images), learned(real))
+   blurred = (other + numpy.roll(other, 1, axis=1) + numpy.roll(other, 1, axis=2)) / 3
+   repeated = numpy.tile(other[:10], (50, 1, 1, 1))
+   assert 2 < far(other) < far(blurred) / 1.5 < far(repeated) / 4
+   assert far(real[::-1]) < 1e-6
+   ```
+
+   </details>
+
 The book's section: [20.2, Deep Convolutional Generative Adversarial
 Networks](https://d2l.ai/chapter_generative-adversarial-networks/dcgan.html).
 """
