@@ -468,6 +468,11 @@ a network learns (Coates and Ng 2011). Its unit is percent of how much the real 
 grows with blur, noise and repetition, and says nothing of whether a thing could be what it seems.
 And a number watches for copies: the share of new pictures that are three times as near to one real
 picture as to any other. Every tenth picture is never trained on, to have something to compare with.
+
+With 1,906 emoji, the flags above and `--seed 100`, the distance is 12.9 after 40 epochs of 100
+steps; from one half of the real ones to the other it is 1.8. None of 10,000 new pictures is a copy;
+of the real ones that were held out, 2.6 % count as such, since some emoji are nearly the same.
+Shapes and colours are an emoji's. What they show, nobody knows.
 """
 
 
