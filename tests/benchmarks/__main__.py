@@ -351,14 +351,17 @@ def machine():
 @click.option('--seconds', default=0.6, show_default=True, help='that each form plays in a round')
 @click.option('--system', 'systems', multiple=True, type=click.Choice(list(SYSTEMS)),
               help='only this one; leaves README and JSON alone')  # fmt: skip
-def main(rounds, seconds, systems):
+@click.option(
+    '--threads', multiple=True, type=click.IntRange(1), help='only so many, with --system'
+)
+def main(rounds, seconds, systems, threads):
     """Time a training step beside the textbook's code and PyTorch."""
     OUT.mkdir(parents=True, exist_ok=True)
     torch = pytorch()
     missing = set() if torch else {*PYTORCH}
     missing |= set() if importlib.util.find_spec('jax') else {'xla', 'jit', 'scan'}
     forms = [f for f in FORMS if f not in missing] + ['multiply'] * bool(torch)
-    threads = sorted({1, os.cpu_count()})
+    threads = sorted(set(systems and threads) or {1, os.cpu_count()})
     results = {'machine': machine(), 'rounds': rounds, 'systems': {}}
     for name in systems or SYSTEMS:
         for n in threads:
