@@ -2,6 +2,7 @@
 
 import time
 
+from d2l_gan import speak
 from d2l_gan.speak import tell
 
 WARM = 3  # steps in which graphs are bound and memory is taken
@@ -47,9 +48,10 @@ class Estimate:
         if epoch * left > self.least:
             fewer = max(1, int(self.least // epoch))
             minutes, few = (f'{epoch * epochs / 60:.0f}' for epochs in (left, fewer))
+            how = f'`num_epochs={fewer}`' if speak.in_notebook() else f'--num-epochs {fewer}'
             tell(
                 f'This run will take about {minutes} minutes, {epoch:.0f} s an epoch; '
-                f'with --num-epochs {fewer} it would be {few}.'
+                f'with {how} it would be {few}.'
             )
 
     def end(self, game):
