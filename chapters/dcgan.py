@@ -93,7 +93,8 @@ no unit at all.
 def show_leaky(alphas=(0, 0.2, 0.4, 0.6, 0.8, 1)):
     """Return a figure of leaky ReLUs with these slopes below 0."""
     x = np.arange(-2, 1, 0.1)
-    axes = plots.Animator('x', 'y', [f'{alpha}' for alpha in alphas], figsize=(4, 3))
+    styles = '-', 'm--', 'g-.', 'r:', 'c-', 'k--'
+    axes = plots.Animator('x', 'y', [f'{a}' for a in alphas], fmts=styles, figsize=(4, 3))
     axes.curves(x.asnumpy(), *(nn.LeakyReLU(alpha)(x).asnumpy() for alpha in alphas))
     return axes.fig
 
