@@ -359,7 +359,20 @@ digits from that: the nearest labelled neighbour, and a linear one (ridge regres
 classes). They get few labels, and the same with pixels instead.
 
 And a control that is easily forgotten: a $D$ that has *not* been trained. Convolutions with random
-weights are no bad features, and only what goes beyond them was learned.
+weights are no bad features, and only what goes beyond them was learned. The share of the 10,000
+test digits that are read rightly, after twelve epochs with seed 0:
+
+| what is read | labels | nearest | linear |
+| --- | --- | --- | --- |
+| pixels | 1,000 | 86.9 % | 74.2 % |
+| pixels | 10,000 | 94.6 % | 84.5 % |
+| $D$ before training | 1,000 | 85.9 % | 91.7 % |
+| $D$ before training | 10,000 | 93.9 % | 96.5 % |
+| $D$ | 1,000 | 91.8 % | 95.2 % |
+| $D$ | 10,000 | 96.2 % | 98.0 % |
+
+From a tenth of the labels, a linear classifier on $D$'s features reads more digits rightly than the
+nearest of ten times as many pictures does. But note how much of that came without any training.
 """
 
 
