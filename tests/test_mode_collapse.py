@@ -104,3 +104,34 @@ def test_missing_modes_are_told_with_what_helped():
 def test_unknown_names_are_refused(argument, value, tmp_path):
     with pytest.raises(ValueError, match=f"`{argument}` is '{value}'; it must be"):
         chapter.run(**{argument: value}, out=tmp_path)
+
+
+def test_a_thousand_kinds_are_counted_by_their_digits():
+    eye = numpy.eye(10)
+    every = numpy.stack(numpy.meshgrid(*3 * [range(10)], indexing='ij'), axis=-1).reshape(-1)
+    found = chapter.thousand(eye[every])
+    assert found['modes'] == 1000 and found['high_quality'] == 1
+    assert found['kl'] == pytest.approx(0, abs=1e-9)
+    one = chapter.thousand(eye[[1, 2, 3] * 50])
+    assert one['modes'] == 1 and one['kl'] == pytest.approx(numpy.log(1000))
+    unsure = 0.85 * eye[[1, 2, 3, 1, 2, 4]] + 0.015
+    assert chapter.thousand(unsure)['high_quality'] == 0
+
+
+def test_stacks_are_three_digits_drawn_anew():
+    digits = numpy.repeat(numpy.arange(10, dtype='float32')[:, None], 784, axis=1)
+    numpy.random.seed(0)
+    first, again = (next(iter(chapter.Stacks(digits, 400, 1)))[0].asnumpy() for _ in range(2))
+    assert first.shape == (400, 2352) and (first != again).any()
+    stacks = first.reshape(400, 3, 784)
+    assert (stacks == stacks[:, :, :1]).all() and len(numpy.unique(stacks[:, :, 0], axis=0)) > 250
+
+
+@pytest.mark.slow
+def test_stacked_digits_run(tmp_path):
+    result = chapter.run(
+        'stacked', 'pac2', 1, 2, 16, out=tmp_path, film=False, engine='textbook', device='cpu'
+    )
+    images = numpy.load(tmp_path / 'samples.npz')['images']
+    assert images.shape == (26_000, 28, 28, 3) and images.dtype == numpy.uint8
+    assert 0 < result.scores['modes'] <= 1000 == result.scores['of']
