@@ -274,8 +274,8 @@ def draw(game, axes):
         axes.contourf(line, line, ranks, 12, cmap='Greys', alpha=0.5)
     with game.averaged():
         found = sample(game.net_G, 1000)
-    axes.scatter(*numpy.array(game.data[:500]).T, s=4, label='real')
-    axes.scatter(*found.T, s=2, label='generated')
+    axes.scatter(*found.T, s=3, color='C1', label='generated')
+    axes.scatter(*numpy.array(game.data[:200]).T, s=1, color='C0', label='real')
     axes.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect='equal')
     axes.legend(loc='upper left', fontsize=7)
 
