@@ -69,7 +69,9 @@ class Losses(nn.HybridBlock):
             divergence = F.np.sum(parts, axis=1) / 2
         Y, X = F.npx.batch_flatten(self.net_G(code)), F.npx.batch_flatten(X)
         if self.sigma:
-            parts = F.np.square((X - Y) / self.sigma) / 2 + log_scale(self.sigma)
+            parts = F.np.square((X - Y) / self.sigma) / 2
+            if self.variational:  # else there is no likelihood, and the squares alone tell more
+                parts = parts + log_scale(self.sigma)
         else:  # -log of sigmoid(Y) where X is 1, of 1 - sigmoid(Y) where it is 0
             parts = F.npx.activation(Y, act_type='softrelu') - X * Y
         return F.np.sum(parts, axis=1), divergence

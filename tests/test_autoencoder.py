@@ -67,7 +67,7 @@ def test_a_saved_generator_is_inverted(trained):
     before = ((saved(np.array(start)) - X) ** 2).sum(axis=1)
     _, errors = latent.invert(saved, X, start, steps=100)
     assert (errors < 0.5 * before.asnumpy()).all()
-    figure, error = autoencoder.inverted(saved, 'digits', 40, num=3, steps=3)
+    figure, error = autoencoder.inverted(saved, 'digits', 40, num=3, steps=3, shown=2)
     assert error > 0 and figure.axes
 
 

@@ -5,6 +5,7 @@ from d2l_gan.callbacks import Checkpoint
 
 import numpy
 import pytest
+import scipy.stats
 from mxnet import init, np, npx
 from mxnet.gluon import nn
 from sklearn.decomposition import PCA
@@ -106,6 +107,19 @@ def test_the_losses_are_their_closed_forms():
     drawn = rng.normal(size=(200_000, 5, 2)) * numpy.exp(log_var / 2) + mean
     ratio = (drawn**2 - (drawn - mean) ** 2 / numpy.exp(log_var) - log_var).sum(axis=2) / 2
     numpy.testing.assert_allclose(divergence, ratio.mean(axis=0), atol=0.02)
+
+
+@pytest.mark.parametrize('variational', [False, True])
+def test_gaussian_pixels_cost_their_squares_and_a_vae_s_their_density(variational):
+    net_E, net_G = networks(twice=variational)
+    losses = autoencoders.Losses(net_E, net_G, variational, SIGMA)
+    losses.initialize(init.Normal(0.5))
+    X, noise = np.ones((3, 6)), np.zeros((3, 2))
+    code = np.split(net_E(X), 2, axis=1)[0] if variational else net_E(X)
+    expected = scipy.stats.norm(net_G(code).asnumpy(), SIGMA).logpdf(1).sum(axis=1)
+    constant = 0 if variational else 6 * numpy.log(SIGMA * (2 * numpy.pi) ** 0.5)
+    found = losses(X, X, noise)[0].asnumpy()
+    numpy.testing.assert_allclose(found, -expected - constant, rtol=1e-4)
 
 
 def vae(num_epochs=2, callbacks=(), **changes):
