@@ -5,6 +5,7 @@ import json
 from chapters import dcgan
 from chapters.__main__ import main
 from d2l_gan import files
+from d2l_gan.archive import CheckpointError
 from d2l_gan.downloads import DataError
 
 import numpy
@@ -89,3 +90,24 @@ def test_no_pictures_are_no_run(tmp_path):
     with pytest.raises(DataError, match='which has no PNG, JPEG, GIF or WebP'):
         dcgan.run(data=str(tmp_path / 'empty'), out=tmp_path / 'out')
     assert not (tmp_path / 'out').exists()
+
+
+def test_pokemon_are_the_books_or_none(tmp_path, monkeypatch):
+    monkeypatch.setenv('D2L_GAN_DATA', str(tmp_path))
+    (tmp_path / 'pokemon.zip').write_bytes(b'another')
+    with pytest.raises(DataError, match="pokemon.zip is not the book's pokemon.zip"):
+        dcgan.run(data='pokemon', out=tmp_path / 'out')
+    assert not (tmp_path / 'out').exists()
+
+
+def test_goes_on_as_if_it_had_not_stopped_and_only_with_the_same_pictures(mine, tmp_path):
+    keywords = {'size': 16, 'width': 2, 'num_examples': 64, 'film': False, 'score': False}
+    keywords.update(decay=False, data=str(mine))
+    dcgan.run(num_epochs=1, out=tmp_path / 'a', **keywords)
+    dcgan.run(num_epochs=2, out=tmp_path / 'a', resume=True, **keywords)
+    dcgan.run(num_epochs=2, out=tmp_path / 'b', **keywords)
+    a, b = (dcgan.sample(3, out=tmp_path / name) for name in 'ab')
+    numpy.testing.assert_array_equal(a, b)
+    keywords['data'] = str(mine / 'discs')
+    with pytest.raises(CheckpointError, match='is of a run on other data'):
+        dcgan.run(num_epochs=3, out=tmp_path / 'b', resume=True, **keywords)
