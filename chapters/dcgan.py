@@ -242,10 +242,9 @@ From the book's settings to ours, each row with all the changes above it. It is 
 
 `make scores ARGS=ladder` prints it, and it is not the stairway of the chapter on three layers. The
 book comes out first! Its rate is 25 times DCGAN's, and in so few steps that is what counts: at
-0.0002, $G$ has hardly left its first weights. The two last changes make it *worse*: rates that fall
-to 0 while the digits still take shape come too early, and an average over the last 500 of 628 steps
-drags the beginning along. They are made for long runs, where they let the game settle and take out
-what still swings.
+0.0002, $G$ has hardly left its first weights. Rates that fall to 0 while the digits still take
+shape make it *worse*, and the average over the last 500 of 628 steps mends only a part of that.
+Both are made for long runs, where they let the game settle and take out what still swings.
 
 So this table is a warning first: what is best after a minute need not be after ten, and a change
 that hurts alone may help another. Put the last three changes upon the book's networks and rate,
