@@ -272,38 +272,6 @@ if __name__ == '__main__':
 
 # %% [markdown]
 r"""
-## Noise that is a code
-
-The variational one. Its copies are no sharper, but noise is now what its decoder was trained on.
-"""
-
-# %%
-if __name__ == '__main__':
-    vae = run(kind='vae', out='build/autoencoder/vae')
-    plots.show(fog(vae.net_G, 40))
-
-
-# %%
-def sample(num=16, seed=0, kind='vae', device=None, out=None):
-    """Draw so many new digits with the newest decoder under `out`, without training."""
-    out = directory(kind) if out is None else out
-    return sample_digits(num, 'autoencoder', seed=seed, device=device, out=out)
-
-
-# %% [markdown]
-r"""
-And the way from one digit to the next, straight through the codes of real ones, is a way through
-digits. (In a notebook there are sliders.)
-"""
-
-# %%
-if __name__ == '__main__':
-    X = data.images(vae.scores['data'], 'test')[0][:6]
-    Z = np.split(vae.net_E(X), 2, axis=1)[0]
-    latent.play(vae.net_G, Z.asnumpy(), 'build/autoencoder/vae/walk.gif', shape=SHAPE)
-
-# %% [markdown]
-r"""
 ## How likely are the test images?
 
 A GAN cannot say. A VAE can say "at least so likely", by its bound. And it can do better, by the
@@ -353,6 +321,38 @@ def in_nats(net_E, net_G, source, k=5000, few=200):
         'nll_se': float(gain.std() / len(gain) ** 0.5),
     }  # fmt: skip
 
+
+# %% [markdown]
+r"""
+## Noise that is a code
+
+The variational one. Its copies are no sharper, but noise is now what its decoder was trained on.
+"""
+
+# %%
+if __name__ == '__main__':
+    vae = run(kind='vae', out='build/autoencoder/vae')
+    plots.show(fog(vae.net_G, 40))
+
+
+# %%
+def sample(num=16, seed=0, kind='vae', device=None, out=None):
+    """Draw so many new digits with the newest decoder under `out`, without training."""
+    out = directory(kind) if out is None else out
+    return sample_digits(num, 'autoencoder', seed=seed, device=device, out=out)
+
+
+# %% [markdown]
+r"""
+And the way from one digit to the next, straight through the codes of real ones, is a way through
+digits. (In a notebook there are sliders.)
+"""
+
+# %%
+if __name__ == '__main__':
+    X = data.images(vae.scores['data'], 'test')[0][:6]
+    Z = np.split(vae.net_E(X), 2, axis=1)[0]
+    latent.play(vae.net_G, Z.asnumpy(), 'build/autoencoder/vae/walk.gif', shape=SHAPE)
 
 # %%
 if __name__ == '__main__':
