@@ -220,9 +220,9 @@ if __name__ == '__main__':
 
 # %% [markdown]
 r"""
-Two numbers are little for a digit, and still the copies can be read. And two numbers can be drawn:
-each test digit at its code. Nobody has told the encoder what the digits are, and yet they lie in
-heaps.
+Two numbers are little for a digit. A 0 and a 1 come back, but a 4 comes back as a 9. On the other
+hand, two numbers can be drawn: each test digit at its code. Nobody has told the encoder what the
+digits are, and yet they lie in heaps.
 """
 
 
@@ -235,8 +235,8 @@ def show_codes(net_E, source, num=2000):
     axes = fig.subplots()
     for digit in range(10):
         axes.scatter(*codes[shown == digit].T, s=6, label=str(digit), color=f'C{digit}')
-    axes.legend(fontsize=7, markerscale=2, loc='upper right')
-    axes.set(xlabel='first number of the code', ylabel='second', xlim=[-4, 5])
+    axes.legend(markerscale=2, loc='center left', bbox_to_anchor=(1, 0.5))
+    axes.set(xlabel='first number of the code', ylabel='second')
     return fig
 
 
@@ -251,8 +251,8 @@ r"""
 Now feed the decoder noise. Between the heaps lie codes that belong to no digit; there the decoder
 has never been asked for anything, and mixes what lies around. And where a code leaves open whether
 a stroke goes a pixel further left or right, the least squared error is made by the mean of the two:
-a stroke that is grey and twice as wide. It is the same with 32 numbers; the copies become sharp,
-but nearly all of that space is empty.
+a stroke that is grey and twice as wide. With 32 numbers the copies become sharp, but nearly all of
+that space is empty, and what noise draws has strokes and is no digit.
 """
 
 
