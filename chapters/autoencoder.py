@@ -215,7 +215,7 @@ def show_copies(net_E, net_G, source, corruption=0.0, columns=10):
 
 # %%
 if __name__ == '__main__':
-    plain = run(kind='plain', out='build/autoencoder/plain')
+    plain = run(kind='plain', score=False, out='build/autoencoder/plain')
     plots.show(show_copies(*plain[:2], plain.scores['data']))
 
 # %% [markdown]
@@ -266,7 +266,7 @@ def fog(net_G, latent_dim, seed=0, side=4):
 # %%
 if __name__ == '__main__':
     plots.show(fog(plain.net_G, 2))
-    denoising = run(kind='denoising', out='build/autoencoder/denoising')
+    denoising = run(kind='denoising', score=False, out='build/autoencoder/denoising')
     plots.show(show_copies(*denoising[:2], denoising.scores['data'], corruption=0.5))
     plots.show(fog(denoising.net_G, 32))
 
