@@ -404,8 +404,8 @@ class Toy:
 
 def run(
     data='grid', remedy='all', num_epochs=20, steps: int = None, batch_size: int = None,
-    penalty_weight: float = None, seed=0, engine='auto', device=None, out=None, show=False, film=True, resume=False,
-    callbacks=(),
+    penalty_weight: float = None, seed=0, engine='auto', device=None, out=None, show=False,
+    film=True, resume=False, callbacks=(),
 ):  # fmt: skip
     """Train on modes that can be counted; return net_D, net_G, history and scores.
 
