@@ -124,6 +124,27 @@ USUAL = {
 }
 
 
+def in_nats(net_E, net_G, source, k=5000, few=200):
+    """Return bound and estimates of -log p of the test images, black and white, in nats.
+
+    Args:
+        source: 'mnist' or 'digits'.
+        k: codes for each of `few` images; all have 50.
+        few: as many.
+
+    Returns:
+        {'bound', 'nll_50', 'nll', 'nll_se'}; the last is the standard error of nll - nll_50.
+    """
+    X = autoencoders.binarised(data.images(source, 'test')[0].asnumpy())
+    bounds, with_50 = autoencoders.likelihood(net_E, net_G, X, 50)
+    gain = autoencoders.likelihood(net_E, net_G, X[:few], k, seed=1)[1] - with_50[:few]
+    return {
+        'bound': -float(bounds.mean()), 'nll_50': -float(with_50.mean()),
+        'nll': -float(with_50.mean() + gain.mean()),
+        'nll_se': float(gain.std() / len(gain) ** 0.5),
+    }  # fmt: skip
+
+
 def run(
     kind='vae', num_epochs: int = None, batch_size=100, lr=0.001, latent_dim: int = None,
     hidden=400, corruption: float = None, decay=True, codes=5000, data='auto',
@@ -298,29 +319,6 @@ exactly. With the true posterior for an encoder, bound and estimate are within 0
 every row; trained from scratch, a linear VAE has its bound within 0.02 nats and its estimate within
 0.005 (`tests/test_autoencoders.py`).
 """
-
-
-# %%
-def in_nats(net_E, net_G, source, k=5000, few=200):
-    """Return bound and estimates of -log p of the test images, black and white, in nats.
-
-    Args:
-        source: 'mnist' or 'digits'.
-        k: codes for each of `few` images; all have 50.
-        few: as many.
-
-    Returns:
-        {'bound', 'nll_50', 'nll', 'nll_se'}; the last is the standard error of nll - nll_50.
-    """
-    X = autoencoders.binarised(data.images(source, 'test')[0].asnumpy())
-    bounds, with_50 = autoencoders.likelihood(net_E, net_G, X, 50)
-    gain = autoencoders.likelihood(net_E, net_G, X[:few], k, seed=1)[1] - with_50[:few]
-    return {
-        'bound': -float(bounds.mean()), 'nll_50': -float(with_50.mean()),
-        'nll': -float(with_50.mean() + gain.mean()),
-        'nll_se': float(gain.std() / len(gain) ** 0.5),
-    }  # fmt: skip
-
 
 # %% [markdown]
 r"""

@@ -274,6 +274,16 @@ def pictures(data='auto', size=None, num_examples=None, flip=True):
     return load(size=size, num_examples=num_examples, flip=flip)
 
 
+def grow(out=None, most=12):
+    """Write growth.gif, the same 16 pictures at `most` epochs, evenly spread."""
+    out = files.output_dir('dcgan') if out is None else Path(out)
+    kept, pictures = list(files.numbered(out / 'samples', 'epoch-{:06d}.npz').values()), []
+    for i in numpy.linspace(0, len(kept) - 1, min(most, len(kept))).round().astype(int):
+        with numpy.load(kept[i]) as saved:
+            pictures.append(plots.mosaic(saved['images'], 4, 4).repeat(2, 0).repeat(2, 1))
+    plots.film(pictures, out / 'growth.gif', milliseconds=300)
+
+
 def run(
     data='auto', size: int = None, num_epochs: int = None, batch_size=64, width=32, lr_D=0.001,
     lr_G=0.003, latent_dim=100, beta1=0.5, beta2=0.99, decay=True, average=0.998, book=False,
@@ -540,18 +550,6 @@ half of the real ones to the other it is 1.8. None of 10,000 new pictures is a c
 of the real ones that were held out, 2.6 % count as such, since some emoji are nearly the same.
 Shapes and colours are an emoji's. What they show, nobody knows.
 """
-
-
-# %%
-def grow(out=None, most=12):
-    """Write growth.gif, the same 16 pictures at `most` epochs, evenly spread."""
-    out = files.output_dir('dcgan') if out is None else Path(out)
-    kept, pictures = list(files.numbered(out / 'samples', 'epoch-{:06d}.npz').values()), []
-    for i in numpy.linspace(0, len(kept) - 1, min(most, len(kept))).round().astype(int):
-        with numpy.load(kept[i]) as saved:
-            pictures.append(plots.mosaic(saved['images'], 4, 4).repeat(2, 0).repeat(2, 1))
-    plots.film(pictures, out / 'growth.gif', milliseconds=300)
-
 
 # %% [markdown]
 r"""

@@ -77,6 +77,41 @@ def test_the_check_itself(code, fault):
     assert fault is None or fault in found[0]
 
 
+def used(node):
+    """Return the names that code reads and does not set itself."""
+    names = [n for n in ast.walk(node) if isinstance(n, ast.Name)]
+    own = {n.id for n in names if isinstance(n.ctx, ast.Store)}
+    return {n.id for n in names} - own
+
+
+def too_early(text):
+    """Return what a notebook, run from the top, would use before its cell, as sentences."""
+    body, found = ast.parse(text).body, []
+    defined = {n.name: n for n in body if isinstance(n, (ast.FunctionDef, ast.ClassDef))}
+    for node in body:
+        needed, seen = used(node) if isinstance(node, ast.If) else set(), set()
+        while needed:
+            name = needed.pop()
+            if name in seen or name not in defined:
+                continue
+            seen.add(name)
+            needed |= used(defined[name])
+            if defined[name].lineno > node.lineno:
+                found.append(f'line {node.lineno}: needs {name}, which comes later')
+    return found
+
+
+@every
+def test_nothing_is_used_before_its_cell(chapter):
+    assert too_early(chapter.read_text(encoding='utf-8')) == []
+
+
+def test_the_check_for_early_use():
+    later = 'def run(): return score()\nif __name__ == "__main__":\n    run()\ndef score(): pass'
+    assert too_early(later) == ['line 2: needs score, which comes later']
+    assert too_early(later.replace('score()\n', 'sum(())\n')) == []
+
+
 @pytest.mark.parametrize('text', ['"""# Title"""', '# ---\n# jupyter: x\n# ---\n' + HEAD, ''])
 def test_the_check_of_the_title(text):
     assert 'raw string with a title' in faults(text)[-1]
