@@ -176,6 +176,13 @@ def splits(function, a, b):
     return bool(np.abs(whole - parts).max() <= 1e-4 * np.abs(parts).max())
 
 
+def judges_alone(net_D, net_G, X, Z, condition, pack):
+    """Return whether D gives a batch of real and fake examples what it gives each alone."""
+    more = () if condition is None else (condition,)
+    parts = [[adapter.packed(a, pack) for a in (x, *more)] for x in (X, net_G(Z, *more))]
+    return splits(net_D, *parts)
+
+
 def one_adam(trainer, device, dtype):
     """Raise CannotPlay where one and the same Adam cannot move all parameters of a trainer."""
     o = trainer._optimizer

@@ -14,7 +14,7 @@ arithmetic is that of `train.update_D` and `train.update_G`, with less of it:
 import math
 
 from d2l_gan import losses
-from d2l_gan.engines import Adversarial, CannotPlay, adapter, one_adam, splits
+from d2l_gan.engines import Adversarial, CannotPlay, adapter, judges_alone, one_adam, splits
 from d2l_gan.engines.formula import against_partners, judgement, pack, second_half, trace
 from d2l_gan.engines.operators import Bound, Operator
 
@@ -45,9 +45,8 @@ class Symbol(Adversarial):
         given = [condition] if condition is not None else []
         shapes = X.shape, Z.shape, *(a.shape for a in given)
         generate, _, judge_fake = self.symbols(*shapes, merge=False)  # fails before anything moves
-        packed = [adapter.packed(a, self.pack) for a in (X, net_G(Z, *given), *given)]
-        self.merge = not judge_fake.list_auxiliary_states() and splits(
-            net_D, [packed[0], *packed[2:]], packed[1:]
+        self.merge = not judge_fake.list_auxiliary_states() and judges_alone(
+            net_D, net_G, X, Z, condition, self.pack
         )
         if objective.pairs and not self.merge:
             raise CannotPlay('`net_D` mixes examples, as BatchNorm does, and judges pairs of them')

@@ -17,9 +17,9 @@ from d2l_gan.engines import (
     CannotPlay,
     NotFinite,
     adapter,
+    judges_alone,
     one_adam,
     pools,
-    splits,
 )
 
 import mxnet as mx
@@ -70,7 +70,7 @@ class XLA(Adversarial):
         names = ('condition',) if condition is not None else ()
         D, G = (_network(*named, *names) for named in ((net_D, 'X'), (net_G, 'Z')))
         loss_D, loss_G = map(_loss, (objective.loss_D, objective.loss_G))
-        alike = not D.moving and _splits(net_D, net_G, *sample, self.pack)
+        alike = not D.moving and judges_alone(net_D, net_G, *sample, self.pack)
         if penalty and not alike:
             raise CannotPlay(
                 '`net_D` mixes examples, as BatchNorm does: no example has its own slope'
@@ -245,10 +245,3 @@ def _loss(loss):
 def _adam(trainer):
     o = trainer._optimizer
     return play.Adam(o.beta1, o.beta2, o.epsilon, o.wd, o.clip_gradient)
-
-
-def _splits(net_D, net_G, X, Z, condition, pack):
-    """Say whether D gives a batch of real and fake examples what it gives each alone."""
-    more = () if condition is None else (condition,)
-    parts = [[adapter.packed(a, pack) for a in (x, *more)] for x in (X, net_G(Z, *more))]
-    return splits(net_D, *parts)
