@@ -148,14 +148,14 @@ def fit(
         lr_G: learning rate of the generator.
         latent_dim: width of the noise.
         objective: the pair of losses: bce (the book's), non_saturating, label_smoothing, minimax,
-            least_squares, hinge or wasserstein (these three smooth no label).
+            relativistic, least_squares, hinge or wasserstein (the last three smooth no label).
         label_smoothing: lower D's label for real digits by so much, in [0, 0.5).
         prior: the noise: normal, or uniform on (-1, 1).
         beta1: how long Adam remembers gradients, in [0, 1).
         beta2: how long Adam remembers their squares, in [0, 1).
         decay: let both learning rates fall to 0 over the epochs.
         average: draw with a running average of G's weights, kept at this rate, in (0, 1); 0: none.
-        penalty: on the slope of D, with JAX: r1, r2 or gradient; none without.
+        penalty: on the slope of D, with JAX: r1, r2, r1+r2, zero or gradient; none without.
         penalty_weight: of the penalty, the papers' gamma or lambda.
         data: mnist, digits (1,797 that come with scikit-learn), or auto for MNIST where it can be
             had.

@@ -3,7 +3,10 @@
 from d2l_gan.archive import host
 from d2l_gan.speak import tell
 
-HELPED = "What helped in the chapter on mode collapse: objective='relativistic', penalty='r1+r2'."
+HELPED = (
+    "What helped in the chapter on mode collapse: objective='relativistic', penalty='r1+r2' and "
+    'average=0.999, all three.'
+)
 
 # A sign is told once it has lasted for PATIENCE epochs.
 PATIENCE, SURE, ALIKE = 5, 0.99, 0.2

@@ -13,8 +13,8 @@ SHORT = {'num_epochs': 5}  # for the comparison of the remedies
 def modes(seeds=10):
     """Print, for ring and grid, each remedy after 5,000 steps, and the default after 20,000.
 
-    Medians and the worst of seeds 0, 1, ..., one after the other: on a core ten side by side take
-    longer than ten times as long, and results are kept as they come.
+    Medians and the worst of seeds 0, 1, ..., one after the other, so that results are kept as they
+    come.
     """
     from chapters.mode_collapse import REMEDIES, side_by_side
 
