@@ -186,12 +186,12 @@ def goes_on(directory, expected, **settings):
 # Kills
 
 
-def kills(directory, times, aim):
+def kills(directory, times, aim, modes=('auto', 'textbook')):
     """Kill `times` trainings, resume each; return (most epochs lost, half-written files seen)."""
     chance, lost, halves = random.Random(0), 0, 0
-    ends = {mode: reference(directory / str(mode), engine=mode) for mode in ('auto', 'textbook')}
+    ends = {mode: reference(directory / str(mode), engine=mode) for mode in modes}
     for i in range(times):
-        mode = ('auto', 'textbook')[i % 2]
+        mode = modes[i % len(modes)]
         expected, seconds = ends[mode]
         path = directory / f'{i}'
         path.mkdir()
@@ -226,6 +226,12 @@ def wait_for_half_written(path, epoch, pid):
 def killed_any_time(directory, times=140):
     """SIGKILL at a random moment"""
     lost, _ = kills(directory, times, aim=False)
+    return times, f'at most {lost} epoch; same end, bit for bit'
+
+
+def killed_on_xla(directory, times=20):
+    """SIGKILL at a random moment, compiled by XLA"""
+    lost, _ = kills(directory, times, aim=False, modes=('xla',))
     return times, f'at most {lost} epoch; same end, bit for bit'
 
 
@@ -706,7 +712,7 @@ def long_run(directory, epochs=500, steps=100):
 
 
 FAULTS = [
-    killed_any_time, killed_while_writing, killed_chapters, interrupted, terminated,
+    killed_any_time, killed_on_xla, killed_while_writing, killed_chapters, interrupted, terminated,
     interrupted_twice, terminated_in_the_middle, file_too_large, disk_full, read_only, removed,
     two_at_once, flipped_bits, cut_short, mutated, forged, not_this_training, long_run,
 ]  # fmt: skip
