@@ -42,7 +42,7 @@ at $1.386$.)
 # %%
 from pathlib import Path
 
-from d2l_gan import check, files, losses, metrics, plots
+from d2l_gan import check, files, losses, plots
 from d2l_gan.callbacks import Checkpoint, Figure, Film, Progress
 from d2l_gan.data import Batches
 from d2l_gan.game import Result
@@ -280,7 +280,7 @@ def wave_scores(samples):
         - phase_spread: 1 - abs(mean exp(i phase)), 0 where all phases agree, 1 for the truth.
         - phases_present: how many of 12 sectors of 30 degrees hold at least 1 % of the phases.
     """
-    samples = metrics.finite('samples', samples)
+    samples = check.finite('samples', samples)
     if samples.ndim != 2 or samples.shape[1] != 16 or len(samples) == 0:
         raise ValueError(f'`samples` has shape {samples.shape}; it must be (n, 16)')
     x = sine_points()

@@ -57,3 +57,29 @@ def rows(name, X, least=1):
         bad = tuple(map(int, numpy.argwhere(~numpy.isfinite(values))[0]))
         raise ValueError(f'`{name}` is {values[bad]} at {bad}; it must be finite')
     return X
+
+
+def finite(name, value):
+    """Return `value`, an array of MXNet or NumPy, as one of NumPy in float64, if it is finite."""
+    value = numpy.asarray(value.asnumpy() if hasattr(value, 'asnumpy') else value, 'float64')
+    if not numpy.isfinite(value).all():
+        raise ValueError(f'`{name}` has NaN or infinity; it must be finite')
+    return value
+
+
+def labelled(images, labels):
+    """Return digits and what they are to show as NumPy's (n, 784) and (n,), once they are that.
+
+    Args:
+        images: (n, ...), 784 pixels each, in [0, 1].
+        labels: (n,), whole numbers from 0 to 9.
+
+    Raises:
+        ValueError: where they are not.
+    """
+    rows, labels = finite('images', images).astype('float32'), finite('labels', labels)
+    if len(rows) == 0 or rows.size != 784 * len(rows) or rows.min() < 0 or rows.max() > 1:
+        fail('images', rows.shape, '(n, 784) or (n, 28, 28), with pixels in [0, 1]')
+    if labels.shape != rows.shape[:1] or not numpy.isin(labels, range(10)).all():
+        fail('labels', labels.shape, f'({len(rows)},), whole numbers from 0 to 9')
+    return rows.reshape(-1, 784), labels.astype('int64')

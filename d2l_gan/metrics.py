@@ -1,22 +1,13 @@
 """How good are the samples? One number per question, and with each what it cannot tell."""
 
 import numpy
-from mxnet import np
 from mxnet.gluon import nn
 
 from . import check, speak
-from .classifier import EPOCHS, Reader
+from .check import finite
+from .classifier import train_on_fake  # noqa: F401 - one room to its users
 
 TILE = 1000  # rows and points whose distances are computed at once, 4 MB
-
-
-def finite(name, value):
-    """Return `value`, an array of MXNet or NumPy, as one of NumPy in float64, if it is finite."""
-    value = value.asnumpy() if isinstance(value, np.ndarray) else value
-    value = numpy.asarray(value, 'float64')
-    if not numpy.isfinite(value).all():
-        raise ValueError(f'`{name}` has NaN or infinity; it must be finite')
-    return value
 
 
 def _root(name, covariance):
@@ -269,24 +260,6 @@ def frechet(features1, features2):
     )
 
 
-def asked_for(images, labels):
-    """Return images and what was asked for as NumPy's (n, 784) and (n,), once they are that.
-
-    Args:
-        images: (n, ...), 784 pixels each, in [0, 1].
-        labels: (n,), whole numbers from 0 to 9.
-
-    Raises:
-        ValueError: where they are not.
-    """
-    rows, labels = finite('images', images).astype('float32'), finite('labels', labels)
-    if len(rows) == 0 or rows.size != 784 * len(rows) or rows.min() < 0 or rows.max() > 1:
-        check.fail('images', rows.shape, '(n, 784) or (n, 28, 28), with pixels in [0, 1]')
-    if labels.shape != rows.shape[:1] or not numpy.isin(labels, range(10)).all():
-        check.fail('labels', labels.shape, f'({len(rows)},), whole numbers from 0 to 9')
-    return rows.reshape(-1, 784), labels.astype('int64')
-
-
 def sharpness(images):
     """Return how much pixels differ from their neighbours, for the ink that there is.
 
@@ -301,28 +274,6 @@ def sharpness(images):
     return float(edges / rows.sum(dtype='float64'))
 
 
-def train_on_fake(images, labels, source='mnist', seed=0):
-    """Return the accuracy, on real test images, of a classifier that has learned from fakes alone.
-
-    Esteban et al. 2017 (train on synthetic, test on real); Ravuri and Vinyals 2019. The classifier
-    has the layers and the recipe of the one that judges here, so that with the real training images
-    and seed 0 this is `Classifier.accuracy`, exactly. A digit that is drawn wrongly and a way of
-    writing that is never drawn both cost. But copies of the training images do as well as new
-    digits, and it says nothing of what a classifier can do without: noise, fog, frequent errors
-    that are the same for all digits.
-
-    Args:
-        images: (n, ...), 784 pixels each, in [0, 1]; n as many as there are real ones, to compare.
-        labels: (n,), the digits that were asked for, 0 to 9.
-        source: whose test images, 'mnist' or 'digits'.
-        seed: of the classifier's weights and the order of the images.
-    """
-    check.choice('source', source, tuple(EPOCHS))
-    reader = Reader()
-    reader.learn(*asked_for(images, labels), EPOCHS[source], seed, 'learning to read from fakes')
-    return reader.test(source)
-
-
 def variety_within(images, labels):
     """Return the variance of the images of each digit, summed over the pixels, (10,).
 
@@ -332,6 +283,6 @@ def variety_within(images, labels):
     Args:
         images, labels: as for `train_on_fake`.
     """
-    rows, labels = asked_for(images, labels)
+    rows, labels = check.labelled(images, labels)
     parts = (rows[labels == digit].astype('float64') for digit in range(10))
     return numpy.array([p.var(axis=0).sum() if len(p) else numpy.nan for p in parts])

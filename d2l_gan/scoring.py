@@ -6,7 +6,7 @@ import json
 
 import numpy
 
-from . import archive, data, files, metrics
+from . import archive, check, data, files, metrics
 from .classifier import classifier
 from .speak import tell
 
@@ -22,7 +22,7 @@ def digit_images(images):
     Raises:
         ValueError: for another shape, another range, NaN or infinity.
     """
-    rows = metrics.finite('images', images).astype('float32')
+    rows = check.finite('images', images).astype('float32')
     if rows.shape[1:] not in ((784,), (28, 28), (28, 28, 1), (1, 28, 28)) or len(rows) == 0:
         raise ValueError(f'`images` has shape {rows.shape}; it must be (n, 784) or (n, 28, 28)')
     if rows.min() < 0 or rows.max() > 1:
@@ -163,7 +163,7 @@ def labelled_scores(images, labels, source='mnist'):
           images; the first is the mean over the digits. Noise has it, too.
         - train_on_fake: see the function of that name in `metrics`.
     """
-    rows, labels = metrics.asked_for(images, labels)
+    rows, labels = check.labelled(images, labels)
     read = classifier(source).read(rows[:10_000])[0].argmax(axis=1) == labels[:10_000]
     real, shown, _ = data.images(source, 'test')
     variety = metrics.variety_within(rows, labels) / metrics.variety_within(real, shown)
