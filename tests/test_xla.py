@@ -5,6 +5,7 @@ import itertools
 import json
 import subprocess
 import sys
+import types
 
 from d2l_gan import data, engines, losses
 from d2l_gan.callbacks import Checkpoint
@@ -436,6 +437,28 @@ def test_pools_of_batches_of_one_size(monkeypatch):
     assert found == [(3, 4, 2), (1, 4, 2), (1, 2, 2), (1, 4, 2)]
     numbers = list(itertools.chain(*(pool[:, 0, 0] for pool, _ in pools.of(X))))
     assert numbers == [0, 1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize('rows', [3, 40, 42])
+@pytest.mark.parametrize('conditional', [False, True])
+def test_pools_are_the_batches_that_are_iterated(monkeypatch, rows, conditional):
+    monkeypatch.setattr(pools, 'STEPS', 4)
+    X, y = np.arange(2.0 * rows).reshape(-1, 2), np.arange(1.0 * rows)
+    told = {'condition': y} if conditional else {}
+    batches = data.Batches(X.astype('float32'), 4, **told)
+    feed = types.SimpleNamespace(data_iter=batches, conditional=conditional)
+    numpy.random.seed(0)
+    whole = list(pools.of(feed))
+    numpy.random.seed(0)
+    alone = list(batches)
+    assert max(len(X) for X, _ in whole) <= 4
+    pooled = [pair for X, y in whole for pair in zip(X, [None] * len(X) if y is None else y)]
+    assert len(pooled) == len(alone) == len(batches)
+    for found, expected in zip(pooled, alone):
+        assert found[0].tolist() == expected[0].tolist()
+        assert (found[1].tolist() if conditional else found[1]) == (
+            expected[1].tolist() if conditional else None
+        )
 
 
 def test_auto_takes_jax_for_long_games_without_convolutions(monkeypatch):

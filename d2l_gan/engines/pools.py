@@ -17,8 +17,8 @@ def of(batches):
         batches: what `Engine.play` is handed.
     """
     source = getattr(batches, 'data_iter', None)
-    if type(source) is data.Batches and not batches.conditional:
-        yield from ((X, None) for X in gathered(source))
+    if type(source) is data.Batches and batches.conditional <= (len(source.arrays) > 1):
+        yield from gathered(source, batches.conditional)
         return
     pool, room = [], 1
     for X, condition in batches:
@@ -31,21 +31,32 @@ def of(batches):
         yield stacked(pool)
 
 
-def gathered(source):
-    """Yield the pools of a `data.Batches`; a last batch that is smaller comes alone."""
-    source.array.wait_to_read()
-    order, host, batch_size = source.order(), adapter.view(source.array), source.batch_size
+def gathered(source, conditional):
+    """Yield the pools of a `data.Batches`; a last batch that is smaller comes alone.
+
+    Args:
+        source: a `data.Batches`.
+        conditional: whether its conditions are wanted, or None in their place.
+    """
+    arrays = source.arrays[: 1 + conditional]
+    for array in arrays:
+        array.wait_to_read()
+    order, hosts, batch_size = source.order(), [*map(adapter.view, arrays)], source.batch_size
     batches = len(order) // batch_size
-    most = max(1, min(STEPS, BYTES // host[:batch_size].nbytes))
-    steps = -(-batches // max(1, -(-batches // most)))  # in pools as even as can be
-    for start in range(0, batches, steps):
-        rows = order[start * batch_size : min(start + steps, batches) * batch_size]
-        pool = aligned((len(rows), *host.shape[1:]), host.dtype)
-        # Every row is there; to check that would cost a copy.
-        numpy.take(host, rows, axis=0, out=pool, mode='clip')
-        yield pool.reshape((-1, batch_size) + host.shape[1:])
-    if len(order) % batch_size:
-        yield numpy.take(host, order[batches * batch_size :], axis=0)[None]
+    most = max(1, min(STEPS, BYTES // hosts[0][:batch_size].nbytes))
+    steps = max(1, -(-batches // max(1, -(-batches // most))))  # in pools as even as can be
+    ends = [min(start + steps, batches) * batch_size for start in range(0, batches, steps)]
+    for start, end in zip([0, *ends], ends + [len(order)] * (len(order) % batch_size > 0)):
+        rows, size = order[start:end], min(batch_size, end - start)
+        found = [taken(host, rows).reshape((-1, size) + host.shape[1:]) for host in hosts]
+        yield found[0], found[1] if conditional else None
+
+
+def taken(host, rows):
+    """Return some rows of an array of NumPy's, aligned."""
+    found = aligned((len(rows), *host.shape[1:]), host.dtype)
+    # Every row is there; to check that would cost a copy.
+    return numpy.take(host, rows, axis=0, out=found, mode='clip')
 
 
 def aligned(shape, dtype):
