@@ -166,12 +166,16 @@ Each is a few words. What they are added to is the game of the chapters before: 
 - **Minibatch standard deviation** ([Karras et al.,
   2018](https://arxiv.org/abs/1710.10196)): `Alike` hands $D$ one number more, how much the examples of
   the batch differ.
+- **Unrolled steps** ([Metz et al., 2017](https://arxiv.org/abs/1611.02163)): $G$ asks not how its
+  examples fare today but how they fare once $D$ has answered them with five steps more, and its
+  gradient goes through these steps. Crowding on one mode does not pay if you see the answer coming.
 - **Two rates** ([Heusel et al., 2017](https://arxiv.org/abs/1706.08500)): a $D$ that learns faster than
   $G$ is closer to the best answer to it.
 - **R1, R2 and between** ([Mescheder et al., 2018](https://arxiv.org/abs/1801.04406)): a penalty on $D$'s
   slope at real examples, at generated ones, or at mixtures of both. A flat $D$ cannot chase $G$
-  from mode to mode. Slopes of slopes are second derivatives, which MXNet 1.9.1 gets wrong, so
-  these play on the engine `xla`.
+  from mode to mode. Slopes of slopes are second derivatives, and so is the gradient through a step
+  of $D$. MXNet 1.9.1 gets them wrong, so these remedies and the unrolled steps play on the engine
+  `xla`.
 - **Pairs**, the relativistic game ([Jolicoeur-Martineau, 2018](https://arxiv.org/abs/1807.00734)):
   $D$ does not say whether $x$ is real but whether it is *more* real than a generated partner,
   $\sigma(D(x) - D(G(z)))$. Where $G$ leaves a mode out, the real examples there keep their lead,
@@ -192,6 +196,7 @@ REMEDIES = {
     'none': {},
     'pac2': {'pack': 2}, 'pac3': {'pack': 3}, 'pac4': {'pack': 4},
     'alike': {'alike': True},
+    'unrolled': {'unroll': 5},
     'two_rates': {'faster': 4.0},
     'r1': {'penalty': 'r1'}, 'r2': {'penalty': 'r2'}, 'zero': {'penalty': 'zero'},
     'relativistic': {'objective': 'relativistic'},
@@ -414,8 +419,8 @@ def run(
 
     Args:
         data: ring (of 8 Gaussians), grid (of 25) or stacked (digits in three colours, 1,000 modes).
-        remedy: none, pac2, pac3, pac4, alike, two_rates, r1, r2, zero, relativistic, noise, average
-            or all; those with a penalty need JAX.
+        remedy: none, pac2, pac3, pac4, alike, unrolled, two_rates, r1, r2, zero, relativistic, noise,
+            average or all; those with a penalty, and unrolled, need JAX.
         num_epochs: epochs of so many steps.
         steps: steps in an epoch; by default 1,000, for stacked 200.
         batch_size: examples in a step; by default 256, for stacked 128.

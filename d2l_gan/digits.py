@@ -14,6 +14,7 @@ from d2l_gan.callbacks import (
     Progress,
     Samples,
 )
+from d2l_gan.callbacks.collapse import HELPED
 from d2l_gan.game import Result
 from d2l_gan.generator import latest_generator
 from d2l_gan.speak import tell
@@ -226,7 +227,10 @@ def few_digits(source, scale='unit'):
     def look(game):
         present = scoring.digits_present(plots.pixels(game.generate(), scale, SHAPE), source)
         if present < FEW:
-            return f'fewer than {FEW} of the 10 digits have been among 100 samples (now {present}).'
+            return (
+                f'fewer than {FEW} of the 10 digits have been among 100 samples (now {present}). '
+                f'{HELPED}'
+            )
 
     return look
 

@@ -26,7 +26,7 @@ class Run(NamedTuple):
 def train_many(
     net_D, net_G, data_iter, num_epochs, lr_D, lr_G, latent_dim, data=None, *, seeds,
     objective='bce', prior='normal', beta1=0.9, beta2=0.999, decay=False, average=None,
-    initializer=init.Normal(0.02), first='D', penalty=None, penalty_weight=1.0,  # noqa: B008
+    initializer=init.Normal(0.02), first='D', penalty=None, penalty_weight=1.0, unroll=0,  # noqa: B008
 ):  # fmt: skip
     """Play the game of `train.train` once for each seed, and return a list of `Run`s.
 
@@ -59,7 +59,7 @@ def train_many(
                 zip((net_D, net_G), rates.values())]  # fmt: skip
     engine = engines.choose(
         'xla', net_D, net_G, *trainers, objective, first, device, sample,
-        penalty=penalty and (penalty, penalty_weight),
+        penalty=penalty and (penalty, penalty_weight), unroll=unroll,
     )  # fmt: skip
     states = []
     for seed in seeds:

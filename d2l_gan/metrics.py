@@ -214,8 +214,8 @@ def mode_coverage(samples, centres, sd, num=None, within=3, norm='l2'):
 
     Published numbers differ in protocol. VEEGAN, arXiv:1705.07761, and PacGAN, arXiv:1712.04086:
     num=2500, 3 sd. Discriminator rejection sampling, arXiv:1810.06758: num=10_000, 4 sd. All three
-    measure Euclidean distances; scripts that compare each coordinate by itself ('linf') report
-    slightly more.
+    measure Euclidean distances, as PacGAN's own program does. We have found no paper that states
+    'linf'; it is here for scripts that compare each coordinate by itself, which find slightly more.
 
     Args:
         samples: (n, dims).

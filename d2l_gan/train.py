@@ -68,7 +68,7 @@ def train(
     net_D, net_G, data_iter, num_epochs, lr_D, lr_G, latent_dim, data, *,
     objective='bce', prior='normal', beta1=0.9, beta2=0.999, decay=False, average=None,
     initializer=init.Normal(0.02), first='D', seed=None, device=None, engine='auto',  # noqa: B008
-    penalty=None, penalty_weight=1.0, callbacks=None,
+    penalty=None, penalty_weight=1.0, unroll=0, callbacks=None,
 ):  # fmt: skip
     """Play the game for `num_epochs` passes over `data_iter` and return its `History`.
 
@@ -104,6 +104,7 @@ def train(
             'r1+r2', 'zero' (between them), or 'gradient' (between them, towards 1).
         penalty_weight: of the penalty beside the real and the fake part of D's loss: the papers'
             gamma of r1 and r2, lambda of gradient.
+        unroll: how many steps of D, on the same batch, G looks ahead, for the engine 'xla'.
         callbacks: list of callables that are handed the `Game` after each epoch; they may have
             `begin(game)`, called from last to first, and `end(game)`. None stands for the
             textbook's live figure, [] for silence.
@@ -131,6 +132,7 @@ def train(
     check.choice('engine', engine, ('auto', *engines.ENGINES))
     check.choice('penalty', penalty, (None, 'r1', 'r2', 'r1+r2', 'zero', 'gradient'))
     check.number('penalty_weight', penalty_weight, '(0, inf)')
+    check.whole('unroll', unroll, least=0)
     check.rows('data', data, least=2)
     gpu = devices.of_jax(device, engine)
     device, objective = devices.device('cpu' if gpu else device), losses.objective(objective)
@@ -150,7 +152,7 @@ def train(
     game = Game(
         engines.choose(
             engine, *players, objective, first, device, sample,
-            penalty=penalty and (penalty, penalty_weight), gpu=gpu,
+            penalty=penalty and (penalty, penalty_weight), unroll=unroll, gpu=gpu,
             steps=num_epochs * len(data_iter) if hasattr(data_iter, '__len__') else None,
         ),
         data_iter, data, num_epochs, seed, rates, noise, fixed_Z, fixed_condition,
@@ -161,6 +163,7 @@ def train(
             num_epochs=num_epochs,
             label_smoothing=getattr(objective.loss_D, 'label_smoothing', 0),
             **({'penalty': penalty, 'penalty_weight': penalty_weight} if penalty else {}),
+            **({'unroll': unroll} if unroll else {}),
         ),
     )  # fmt: skip
     if average is not None:

@@ -1,4 +1,4 @@
-"""Penalties on D's slope, beside closed forms, finite differences, and a step worked by hand."""
+"""Slopes of D that are penalised, and steps of D that G looks ahead, beside closed forms."""
 
 import functools
 
@@ -12,6 +12,7 @@ from mxnet.gluon import nn
 
 jax = pytest.importorskip('jax', reason='needs JAX (the extra xla)')
 from d2l_gan.engines import CannotPlay, xla  # noqa: E402
+from d2l_gan.xla import play, saved  # noqa: E402
 from d2l_gan.xla.penalties import NAMES, penalty  # noqa: E402
 from tests import test_xla  # noqa: E402
 
@@ -122,7 +123,72 @@ def test_train_takes_a_penalty_and_chooses_the_engine_that_can():
         assert test_xla.apart(weights, other) > 1e-4
 
 
+class Dirac:
+    """A network of one number: D(x) = psi x, or G(z) = theta."""
+
+    moving, random = (), False
+
+    def __init__(self, name, given):
+        self.name, self.given = name, given
+
+    def __call__(self, values, key):
+        return (values[self.name] * values[self.given],), ()
+
+
+def dirac(psi=0.7, theta=0.4, beta2=0.99, **rules):
+    """Return the rules of a Dirac-GAN and its state, of Adams that know of no gradient yet."""
+    loss, constants = saved.Loss(0.0), play.Adam(0.0, beta2)
+    networks = Dirac('psi', 'X'), Dirac('theta', 'Z')
+    rules = play.Rules(*networks, loss, loss, constants, constants, **rules)
+    state = {
+        player: {
+            'weights': {name: jnp.full((1, 1), value)}, 'mean': {name: jnp.zeros((1, 1))},
+            'variance': {name: jnp.full((1, 1), 0.02)}, 'still': {},
+        }
+        for player, name, value in (('D', 'psi', psi), ('G', 'theta', theta))
+    }  # fmt: skip
+    return play.Game(rules), dict(state, average={})
+
+
+def slope_of_G(game, state, rate):
+    """Return the gradient of G's loss in theta: with beta1 0 it is what Adam remembers."""
+    ones = jnp.ones((4, 1))
+    X, backward, moves = game.generate(state, ones, None, None)
+    after, _ = game.update_G(state, X, backward, moves, -0.5 * ones, None, (rate, 0.1, 0), None)
+    return float(after['G']['mean']['theta'][0, 0])
+
+
+def test_g_looks_one_step_of_d_ahead_as_worked_by_hand():
+    psi, theta, x, rate = 0.7, 0.4, -0.5, 0.3
+    sigmoid = lambda t: 1 / (1 + numpy.exp(-t))
+    gradient = (theta * sigmoid(psi * theta) - x * sigmoid(-psi * x)) / 2
+    scale = numpy.sqrt(0.99 * 0.02 + 0.01 * gradient**2) + 1e-8
+    ahead = psi - rate * gradient / scale
+    bend = sigmoid(psi * theta) * (1 + theta * psi * sigmoid(-psi * theta)) / 2
+    known = -sigmoid(-ahead * theta) * (ahead - theta * rate * bend / scale)
+    assert slope_of_G(*dirac(unroll=1), rate) == pytest.approx(known, rel=1e-6)
+    assert slope_of_G(*dirac(), rate) == pytest.approx(-psi * sigmoid(-psi * theta), rel=1e-6)
+
+
+def test_three_steps_ahead_by_finite_differences():
+    sigmoid = lambda t: 1 / (1 + numpy.exp(-t))
+
+    def fares(theta, psi=0.7, x=-0.5):  # G's loss once D has answered it three times
+        for _ in range(3):
+            gradient = (theta * sigmoid(psi * theta) - x * sigmoid(-psi * x)) / 2
+            psi -= 0.3 * gradient / (numpy.sqrt(0.02) + 1e-8)
+        return numpy.log1p(numpy.exp(-psi * theta))
+
+    known = (fares(0.4 + 1e-5) - fares(0.4 - 1e-5)) / 2e-5
+    # Adam with a beta2 of 1 has a scale that stays, as G takes it to do.
+    assert slope_of_G(*dirac(unroll=3, beta2=1.0), 0.3) == pytest.approx(known, rel=1e-6)
+
+
 def test_what_cannot_be_is_refused_in_one_sentence():
+    with pytest.raises(ValueError, match="`unroll` is 2, which needs `engine` 'xla', and it is"):
+        test_xla.run('textbook', 1, unroll=2)
+    with pytest.raises(ValueError, match='`unroll` is -1; it must be an integer >= 0'):
+        test_xla.run('xla', 1, unroll=-1)
     with pytest.raises(
         ValueError, match="`penalty` is 'r1', which needs `engine` 'xla', and it is"
     ):

@@ -200,7 +200,7 @@ def _sigmoid(logit):
     return (1 + numpy.tanh(logit / 2)) / 2
 
 
-def choose(name, *game, penalty=None, gpu=None, steps=None):
+def choose(name, *game, penalty=None, unroll=0, gpu=None, steps=None):
     """Return the engine `name` for a game, or for 'auto' the first that can play it.
 
     Args:
@@ -208,6 +208,7 @@ def choose(name, *game, penalty=None, gpu=None, steps=None):
         game: what every engine for two players is made with: net_D, net_G, trainer_D, trainer_G,
             objective, first, device, and the sample (X, Z, condition).
         penalty: None, or a penalty on D's slope and its weight, ('r1', 1.0), for 'xla'.
+        unroll: how many steps of D the generator looks ahead, for 'xla'.
         gpu: None, or what `devices.of_jax` returns, for 'xla'.
         steps: how many the run is going to have, None where nobody knows. 'auto' takes 'xla' for
             `LONG` runs, if JAX is installed. Convolutions stay with 'symbol': XLA's take several
@@ -217,12 +218,15 @@ def choose(name, *game, penalty=None, gpu=None, steps=None):
         ValueError: where the engine that was asked for cannot play this game; it says why.
     """
     check.choice('engine', name, ('auto', *ENGINES))
-    if penalty and name not in ('auto', 'xla'):
-        raise ValueError(
-            f"`penalty` is {penalty[0]!r}, which needs `engine` 'xla', and it is {name!r}: MXNet's "
-            'derivatives of derivatives are wrong'
-        )
-    more = {key: value for key, value in (('penalty', penalty), ('gpu', gpu)) if value}
+    asked = ('penalty', penalty and penalty[0]), ('unroll', unroll)
+    for argument, value in asked if name not in ('auto', 'xla') else ():
+        if value:
+            raise ValueError(
+                f"`{argument}` is {value!r}, which needs `engine` 'xla', and it is {name!r}: "
+                "MXNet's derivatives of derivatives are wrong"
+            )
+    given = ('penalty', penalty), ('unroll', unroll), ('gpu', gpu)
+    more = {key: value for key, value in given if value}
     automatic = ('xla',) if more else ('symbol', 'textbook')
     if name == 'auto' and not more and _pays(steps, *game):
         automatic = ('xla', *automatic)

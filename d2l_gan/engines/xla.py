@@ -44,6 +44,7 @@ class XLA(Adversarial):
     Args:
         sample: (X, Z, condition), arrays that show the shapes.
         penalty: None, or a name in `penalties.NAMES` and its weight.
+        unroll: how many steps of D the generator looks ahead.
         gpu: JAX's, None for the CPU. Between epochs everything lies on the CPU, with Gluon.
     """
 
@@ -58,6 +59,7 @@ class XLA(Adversarial):
         device,
         sample,
         penalty=None,
+        unroll=0,
         gpu=None,
     ):
         super().__init__(net_D, net_G, trainer_D, trainer_G, objective, first, device)
@@ -78,7 +80,7 @@ class XLA(Adversarial):
         self.rules = play.Rules(
             D, G, loss_D, loss_G, *map(_adam, (trainer_D, trainer_G)), first, objective.clip,
             objective.boundary, self.pack, objective.pairs, alike,
-            penalty and penalties.penalty(*penalty), D.random or G.random or bool(penalty),
+            penalty and penalties.penalty(*penalty), D.random or G.random or bool(penalty), unroll,
         )  # fmt: skip
         self.game, self.slots, self.programs, self.played = play.Game(self.rules), {}, {}, []
         self.ahead = 16  # steps in a call, until their time is known

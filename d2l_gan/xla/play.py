@@ -41,6 +41,7 @@ class Rules(NamedTuple):
         penalty: what `penalties.penalty` returns, or None; it joins the real and the fake part of
             D's loss, so it is halved with them.
         noisy: whether a step draws anything.
+        unroll: how many steps of D the generator looks ahead; see `Game.ahead`.
     """
 
     net_D: Any
@@ -57,6 +58,7 @@ class Rules(NamedTuple):
     merge: bool = True
     penalty: Any = None
     noisy: bool = False
+    unroll: int = 0
 
 
 def adam(constants, player, gradients, rate, examples):
@@ -75,7 +77,9 @@ def adam(constants, player, gradients, rate, examples):
             bound = single(constants.clip_gradient)
             gradient = jnp.clip(gradient, -bound, bound)
         mean = beta1 * player['mean'][name] + rest1 * gradient
-        variance = beta2 * player['variance'][name] + rest2 * jnp.square(gradient)
+        # The scale of a step is a given, also to a generator that looks ahead through it.
+        square = lax.stop_gradient(jnp.square(gradient))
+        variance = beta2 * player['variance'][name] + rest2 * square
         after['weights'][name] = weight - rate * mean / (jnp.sqrt(variance) + epsilon)
         after['mean'][name], after['variance'][name] = mean, variance
     return after
@@ -101,7 +105,7 @@ class Game:
         """
         rules = self.rules
         keys = jax.random.split(key, 5) if key is not None else [None] * 5
-        given = X if rules.pairs else None, condition, rates[1]  # for G's update
+        given = X, condition, rates  # for G's update
         fake_X, backward, moves_G = self.generate(state, Z, condition, keys[0])
         if rules.first == 'G':
             state, again_Y = self.update_G(state, fake_X, backward, moves_G, *given, keys[1])
@@ -141,7 +145,8 @@ class Game:
         pack, channels = self.rules.pack, X.shape[1] if X.ndim > 1 else 1
         return X[: len(X) // pack * pack].reshape(-1, pack * channels, *X.shape[2:])
 
-    def update_D(self, state, X, fake_X, condition, rate, key):
+    def gradients_D(self, state, X, fake_X, condition, key):
+        """Return the gradients of D's loss, and its verdicts on real and fake, and moves."""
         rules = self.rules
         keys = jax.random.split(key, 3) if key is not None else [None] * 3
 
@@ -165,7 +170,11 @@ class Game:
                 total = total + len(real_Y) * slope
             return total / 2, (real_Y[:, 0], fake_Y[:, 0], moves)  # halved, as in the book
 
-        gradients, (real_Y, fake_Y, moves) = jax.grad(loss, has_aux=True)(state['D']['weights'])
+        return jax.grad(loss, has_aux=True)(state['D']['weights'])
+
+    def update_D(self, state, X, fake_X, condition, rate, key):
+        rules = self.rules
+        gradients, (real_Y, fake_Y, moves) = self.gradients_D(state, X, fake_X, condition, key)
         player = adam(rules.adam_D, state['D'], gradients, rate, len(real_Y))
         if rules.clip is not None:
             bound = single(rules.clip)
@@ -175,13 +184,25 @@ class Game:
         player['still'] = move(player['still'], moves)
         return dict(state, D=player), real_Y, fake_Y
 
-    def update_G(self, state, fake_X, backward, moves_G, X, condition, rate, key):
+    def ahead(self, state, X, fake_X, condition, rate, key):
+        """Return D's weights after `unroll` more steps on the same batch, a function of fake_X.
+
+        Metz et al. 2017, arXiv:1611.02163: G asks how its samples fare once D has answered them.
+        """
+        for i in range(self.rules.unroll):
+            here = None if key is None else jax.random.fold_in(key, i)
+            gradients, (Y, *_) = self.gradients_D(state, X, fake_X, condition, here)
+            state = dict(state, D=adam(self.rules.adam_D, state['D'], gradients, rate, len(Y)))
+        return state['D']['weights']
+
+    def update_G(self, state, fake_X, backward, moves_G, X, condition, rates, key):
         rules = self.rules
         keys = jax.random.split(key) if key is not None and rules.pairs else [key, None]
 
         def loss(fake_X):
             # Judged afresh: the discriminator has just moved, so its old verdict is stale.
-            judge = functools.partial(self.judge, state, state['D']['weights'])
+            weights = self.ahead(state, X, fake_X, condition, rates[0], key)
+            judge = functools.partial(self.judge, state, weights)
             Y, moves = judge(fake_X, condition, keys[0])
             if rules.pairs:
                 real_Y, more = judge(X, condition, keys[1])
@@ -189,7 +210,7 @@ class Game:
             return rules.loss_G(Y, jnp.ones_like(Y)).sum(), (Y[:, 0], moves)
 
         gradient, (fake_Y, moves_D) = jax.grad(loss, has_aux=True)(fake_X)
-        player = adam(rules.adam_G, state['G'], backward(gradient)[0], rate, len(fake_Y))
+        player = adam(rules.adam_G, state['G'], backward(gradient)[0], rates[1], len(fake_Y))
         player['still'] = move(player['still'], moves_G)
         D = dict(state['D'], still=move(state['D']['still'], moves_D))
         return dict(state, D=D, G=player), fake_Y

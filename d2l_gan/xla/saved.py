@@ -14,7 +14,7 @@ from d2l_gan.xla import layers, play, translate
 import jax
 import numpy
 
-CONSTANTS = 'first', 'clip', 'boundary', 'pack', 'pairs', 'merge', 'noisy'
+CONSTANTS = 'first', 'clip', 'boundary', 'pack', 'pairs', 'merge', 'noisy', 'unroll'
 
 
 class Loss:
