@@ -15,7 +15,8 @@ project = html_title = 'd2l_gan'
 author = 'the authors of d2l_gan'
 version = release = d2l_gan.__version__
 language = 'en'
-extensions = ['myst_nb', 'sphinx.ext.autodoc', 'sphinx.ext.mathjax', 'sphinx.ext.napoleon', 'pages']
+extensions = ['myst_nb', 'sphinx.ext.autodoc', 'sphinx.ext.mathjax', 'sphinx.ext.napoleon']
+extensions += ['pages', 'games']
 exclude_patterns = ['*.py', 'chapters/_*', 'chapters/.*', '**/.ipynb_checkpoints']
 nitpicky = True
 nitpick_ignore_regex = [('py:.*', '(matplotlib|mxnet|numpy)[.].*')]  # not ours to link
@@ -43,7 +44,7 @@ toc_object_entries_show_parents = 'hide'
 
 html_theme = 'furo'
 html_favicon = 'icon.svg'
-html_static_path = ['book.css']
+html_static_path = ['book.css', 'browser']
 html_css_files = ['book.css']
 html_copy_source = html_show_copyright = html_show_sphinx = False
 pygments_style, pygments_dark_style = 'friendly', 'github-dark'
