@@ -31,7 +31,7 @@ test: .venv/.test ## Run the fast tests and print the coverage of d2l_gan.
 	$(python) -m pytest -n 2 --dist loadfile -m 'not slow' --cov --cov-report=term-missing \
 		$(if $(ARGS),$(ARGS),--cov-fail-under=95)
 
-test-slow: .venv/.test .venv/.notebook .venv/.book ## Run the slow tests, those in a browser too.
+test-slow: .venv/.test .venv/.notebook .venv/.book .venv/.npm ## Run the slow tests, those in a browser too.
 	$(python) -m pytest -m slow $(ARGS)
 
 test-pythons: .venv/.test ## Install afresh and train on each CPython, 3.8 to 3.13, that is here.
@@ -84,3 +84,9 @@ clean: ## Remove the environment and everything that was generated.
 	@echo 'Installing the extra $(subst .,,$(notdir $@))' >&2
 	@.ci/install .venv $(subst .,,$(notdir $@))
 	@touch $@
+
+# axe-core, for the tests in a browser, checked by npm against the hash in package-lock.json.
+.venv/.npm: .venv/.python .ci/npm/package-lock.json
+	@mkdir -p .venv/npm && cp .ci/npm/*.json .venv/npm
+	@if command -v npm >/dev/null && npm ci --silent --ignore-scripts --prefix .venv/npm; \
+	then touch $@; else echo 'Without npm, what axe-core finds in the book is not tested.' >&2; fi

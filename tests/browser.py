@@ -3,8 +3,11 @@
 import contextlib
 import shutil
 import time
+from pathlib import Path
 
 import pytest
+
+ROOT = Path(__file__).parents[1]
 
 FLAGS = (
     'headless=new', 'no-sandbox', 'disable-gpu', 'disable-dev-shm-usage', 'disable-quic',
@@ -42,3 +45,19 @@ def wait_for(condition, seconds=180):
             return found
         time.sleep(0.05)
     raise AssertionError(f'waited {seconds} s')
+
+
+def visit(browser, page):
+    """Open a page and wait until it and its formulas are there."""
+    browser.get(page)
+    wait_for(lambda: browser.execute_script(
+        "return document.readyState === 'complete' && (!window.MathJax || !MathJax.startup || "
+        'MathJax.startup.promise.then(() => window.formulasAreSet = true) && '
+        'window.formulasAreSet === true)'
+    ))  # fmt: skip
+
+
+def keep(browser, name):
+    """Keep a picture of the page for people to look at."""
+    (ROOT / 'build' / 'book-seen').mkdir(parents=True, exist_ok=True)
+    browser.save_screenshot(str(ROOT / 'build' / 'book-seen' / f'{name}.png'))

@@ -1,13 +1,20 @@
 """What the tests share: the MNIST directory, no network, one place for outputs."""
 
+import functools
+import http.server
 import os
 import socket
+import subprocess
+import sys
+import threading
 from pathlib import Path
 
 import d2l_gan  # noqa: F401 - before anything imports MXNet
 
 import pytest
 from hypothesis import settings
+
+ROOT = Path(__file__).parents[1]
 
 # The same examples on every run; `--hypothesis-profile=explore` draws others.
 settings.register_profile('fixed', derandomize=True)
@@ -35,3 +42,49 @@ def no_network(monkeypatch):
         return connect(self, address)
 
     monkeypatch.setattr(socket.socket, 'connect', guarded)
+
+
+@pytest.fixture(scope='session')
+def book(tmp_path_factory):
+    """Build the book, one epoch for each training, and return its directory.
+
+    D2L_GAN_BOOK names one that is built, for whoever works on what its tests look at.
+    """
+    if 'D2L_GAN_BOOK' in os.environ:
+        return Path(os.environ['D2L_GAN_BOOK']).resolve()
+    for package in ('furo', 'myst_nb', 'sphinx'):
+        pytest.importorskip(package)
+    out = tmp_path_factory.mktemp('build') / 'book'
+    options = ['-n', '-W', '--keep-going', '-b', 'html', '-D', 'book_epochs=1']
+    command = [sys.executable, '-m', 'sphinx', *options, str(ROOT / '.book'), str(out)]
+    environment = dict(os.environ, OMP_NUM_THREADS='1')
+    environment.pop('MPLBACKEND', None)
+    done = subprocess.run(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=str(ROOT)
+    )
+    assert done.returncode == 0, done.stdout.decode()[-5000:]
+    return out
+
+
+@pytest.fixture(scope='session')
+def address(book):
+    """Serve the book on this machine and return its address."""
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *args):
+            pass
+
+    handler = functools.partial(Quiet, directory=str(book))
+    with http.server.ThreadingHTTPServer(('127.0.0.1', 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f'http://127.0.0.1:{server.server_port}'
+        server.shutdown()
+
+
+@pytest.fixture(scope='session')
+def browser(tmp_path_factory):
+    """Start one browser for all tests of the book."""
+    from tests.browser import chromium
+
+    with chromium(tmp_path_factory.mktemp('chromium')) as chrome:
+        yield chrome

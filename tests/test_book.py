@@ -1,18 +1,13 @@
 """The book, built as `make book` builds it and read in a browser."""
 
-import functools
-import http.server
 import importlib
 import inspect
 import json
-import os
 import re
-import subprocess
 import sys
-import threading
 from pathlib import Path
 
-from tests.browser import chromium, wait_for
+from tests.browser import keep, visit, wait_for
 
 import pytest
 
@@ -22,54 +17,6 @@ pytestmark = [
     pytest.mark.filterwarnings('default'),  # the driver's own
 ]
 LIGHT, DARK = 'light', 'dark'
-
-
-@pytest.fixture(scope='module')
-def book(tmp_path_factory):
-    """Build the book, one epoch for each training, and return its directory."""
-    for package in ('furo', 'myst_nb', 'sphinx'):
-        pytest.importorskip(package)
-    out = tmp_path_factory.mktemp('build') / 'book'
-    options = ['-n', '-W', '--keep-going', '-b', 'html', '-D', 'book_epochs=1']
-    command = [sys.executable, '-m', 'sphinx', *options, str(ROOT / '.book'), str(out)]
-    environment = dict(os.environ, OMP_NUM_THREADS='1')
-    environment.pop('MPLBACKEND', None)
-    done = subprocess.run(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=str(ROOT)
-    )
-    assert done.returncode == 0, done.stdout.decode()[-5000:]
-    return out
-
-
-@pytest.fixture(scope='module')
-def address(book):
-    """Serve the book on this machine and return its address."""
-
-    class Quiet(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *args):
-            pass
-
-    handler = functools.partial(Quiet, directory=str(book))
-    with http.server.ThreadingHTTPServer(('127.0.0.1', 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f'http://127.0.0.1:{server.server_port}'
-        server.shutdown()
-
-
-@pytest.fixture(scope='module')
-def browser(tmp_path_factory):
-    with chromium(tmp_path_factory.mktemp('chromium')) as chrome:
-        yield chrome
-
-
-def visit(browser, page):
-    """Open a page and wait until it and its formulas are there."""
-    browser.get(page)
-    wait_for(lambda: browser.execute_script(
-        "return document.readyState === 'complete' && (!window.MathJax || !MathJax.startup || "
-        'MathJax.startup.promise.then(() => window.formulasAreSet = true) && '
-        'window.formulasAreSet === true)'
-    ))  # fmt: skip
 
 
 def order():
@@ -177,12 +124,6 @@ def test_readable_on_a_phone(address, browser):
             keep(browser, f'phone-{Path(name).stem}')
     finally:
         browser.execute_cdp_cmd('Emulation.clearDeviceMetricsOverride', {})
-
-
-def keep(browser, name):
-    """Keep a picture of the page for people to look at."""
-    (ROOT / 'build' / 'book-seen').mkdir(parents=True, exist_ok=True)
-    browser.save_screenshot(str(ROOT / 'build' / 'book-seen' / f'{name}.png'))
 
 
 def luminance(colour):
