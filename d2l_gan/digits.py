@@ -42,7 +42,7 @@ class Digits:
         channels_first: X is (num_examples, 1, 28, 28), as Gluon's convolutions take it.
     """
 
-    what, shape, condition, scored = 'digits', SHAPE, None, NUM_SCORED
+    what, shape, condition, scored, kinds, spread = 'digits', SHAPE, None, NUM_SCORED, 10, 1.0
 
     def __init__(
         self, source='auto', scale='unit', flat=True, num_examples=None, channels_first=False
@@ -84,14 +84,14 @@ class Labelled(Digits):
     """Real digits for networks that take a condition: the batches are (X, labels).
 
     Args:
-        told: callable (labels) -> what the networks are told of each digit, the truth by default.
+        spread: width of the noise that is scored, beside that in training.
         keywords: as for `Digits`.
     """
 
-    def __init__(self, *args, told=None, **keywords):
+    def __init__(self, *args, spread=1.0, **keywords):
         super().__init__(*args, **keywords)
-        labels = self.labels.astype('float32')
-        self.condition = told(labels) if told else labels
+        self.spread = spread
+        self.condition = self.labels.astype('float32')
 
     def score_labelled(self, draw):
         """Return scores of digits that were asked for, and a table of them in words.
@@ -104,24 +104,31 @@ class Labelled(Digits):
 
 
 class InTurn:
-    """Let the fixed latent batch of a game with conditions ask for 0, 1, ..., 9 again and again."""
+    """Let the fixed latent batch of a game with conditions ask for 0, 1, ..., 9 again and again.
+
+    Args:
+        kinds: how many there are.
+    """
+
+    def __init__(self, kinds=10):
+        self.kinds = kinds
 
     def begin(self, game):
         """Ask, also where a checkpoint has just been taken over."""
-        game.fixed_condition[:] = in_turn(len(game.fixed_condition))
+        game.fixed_condition[:] = in_turn(len(game.fixed_condition), self.kinds)
 
     def __call__(self, game):
         """Do nothing after an epoch."""
 
 
-def in_turn(num):
+def in_turn(num, kinds=10):
     """Return so many labels, 0, 1, ..., 9, 0, ..., float32 as the condition of a batch is."""
-    return np.array(numpy.arange(num) % 10, dtype='float32')
+    return np.array(numpy.arange(num) % kinds, dtype='float32')
 
 
-def by_digit(num):
-    """Return the order that brings labels in turn together, digit by digit, (num,)."""
-    return numpy.argsort(numpy.arange(num) % 10, kind='stable')
+def by_kind(kinds=10):
+    """Return the order that brings labels in turn together, kind by kind, (kinds^2 or 100,)."""
+    return numpy.argsort(numpy.arange(min(kinds, 10) ** 2) % kinds, kind='stable')
 
 
 def fit(
@@ -175,7 +182,7 @@ def fit(
     if real is None:
         real = Digits(data, scale, flat, num_examples)
     shape, told = real.shape, real.condition is not None
-    draw = plots.draw_pictures(scale, shape, by_digit(100) if told else None)
+    draw = plots.draw_pictures(scale, shape, by_kind(real.kinds) if told else None)
     collapse = Collapse(real.what, **(real.signs(scale) if score else {}))
     history = train(
         net_D, net_G, real.batches(batch_size, steps, device), num_epochs, lr_D, lr_G, latent_dim,
@@ -192,14 +199,14 @@ def fit(
             Generators(out),
             collapse,
             *callbacks,
-            *([InTurn()] if told else []),
+            *([InTurn(real.kinds)] if told else []),
             Checkpoint(out, resume, also=['accuracy.png', 'walk.gif', 'growth.gif']),
         ],
     )  # fmt: skip
     scores = {'data': real.source}
     if score:
         tell(f'Scoring {real.scored:,} new {real.what}.')
-        draw = lambda num: drawn(out, num, scale, history.seed, shape=shape)
+        draw = lambda num: drawn(out, num, scale, history.seed, shape=shape, spread=real.spread)
         found = [real.score(draw(real.scored)[0])]
         if told:
             found.append(real.score_labelled(draw))
@@ -238,16 +245,21 @@ def few_digits(source, scale='unit'):
 def drawn(out, num, scale, seed, device=None, shape=SHAPE, digit=None, spread=1.0):
     """Return new pictures of the newest generator under `out`, as of `plots.pixels`, and labels.
 
-    The labels are what was asked for: `digit`, or 0 to 9 in turn; None where nothing can be. Less
-    `spread` than 1 makes the noise narrower.
+    The labels are what was asked for: `digit`, or all in turn; None where nothing can be. Less
+    `spread` than 1 makes the noise narrower. A `scale` of None is what the generator ends in.
     """
     generator, labels = latest_generator(out / 'generators', device), None
     if generator.condition is not None:
-        labels = in_turn(num) if digit is None else np.full(num, digit, dtype='float32')
+        kinds = generator.kinds or 10
+        if digit is not None and check.whole('digit', digit, least=0) >= kinds:
+            check.fail('digit', digit, f'from 0 to {kinds - 1}')
+        labels = in_turn(num, kinds) if digit is None else np.full(num, digit, dtype='float32')
         labels = labels.as_in_ctx(generator.device)
     elif digit is not None:
         check.fail('digit', digit, 'left out: this generator draws what it likes')
-    images = plots.pixels(generator.sample(num, seed, labels, spread), scale, shape)
+    images = plots.pixels(
+        generator.sample(num, seed, labels, spread), scale or generator.scale, shape
+    )
     return images, None if labels is None else labels.asnumpy().astype('int64')
 
 
@@ -262,11 +274,11 @@ def sample_digits(
     Args:
         num: how many.
         chapter: its name.
-        scale: what its generator draws, as for `Digits`.
+        scale: what its generator draws, as for `Digits`; None asks the generator.
         seed: of the digits.
         device: as for `fit`.
         out: where the chapter has written; by default build/ and the chapter's name.
-        digit: which digit, 0 to 9, of a generator that takes a condition; None for all in turn.
+        digit: which one, from 0, of a generator that takes a condition; None for all in turn.
         shape: of one, as for `plots.pixels`; pictures of any shape are drawn.
         spread: of the noise, 1 as in training.
 
@@ -275,8 +287,6 @@ def sample_digits(
     """
     check.whole('num', num)
     out = files.output_dir(chapter) if out is None else Path(out)
-    if digit is not None and check.whole('digit', digit, least=0) > 9:
-        check.fail('digit', digit, 'from 0 to 9')
     check.number('spread', spread, '(0, inf)')
     images, labels = drawn(out, num, scale, seed, device, shape, digit, spread)
     arrays = {'images': images, **({} if labels is None else {'labels': labels})}

@@ -39,7 +39,9 @@ class Pictures:
     - train, held_out: numbers of the pictures that are trained on, and of the others.
     - channels: 1 if all pictures are grey, else 3.
     - title: what the set is called.
-    - condition: None, or (num_examples, ...), what networks are told of each picture.
+    - condition: None, or (num_examples, ...), what networks are told of each picture; with `told`
+      the number of its folder, one of so many `kinds`.
+    - spread: width of the noise that is scored.
 
     Args:
         path: a folder, with whatever folders in it, or a zip, of PNG, JPEG, GIF and WebP.
@@ -47,6 +49,8 @@ class Pictures:
         channels: 1 makes colours grey, 3 keeps grey pictures in three channels; None looks.
         num_examples: train on so many only, and pass over them once in an epoch; None takes all.
         flip: show D every other picture, drawn anew, in a mirror.
+        told: whether networks are told the folder.
+        spread: see above.
 
     Raises:
         DataError: in one sentence, for what cannot be read or has fewer than 20 pictures.
@@ -54,7 +58,9 @@ class Pictures:
 
     what, source, shape, condition = 'pictures', 'pictures', None, None
 
-    def __init__(self, path, size=64, channels=None, num_examples=None, flip=False):
+    def __init__(
+        self, path, size=64, channels=None, num_examples=None, flip=False, told=False, spread=1.0
+    ):  # fmt: skip
         self.size = check.whole('size', size, least=4)
         check.choice('channels', channels, (None, 1, 3))
         self.flip = check.choice('flip', flip, (False, True))
@@ -90,7 +96,12 @@ class Pictures:
         if num_examples is not None and not 0 < num_examples <= len(train):
             check.fail('num_examples', num_examples, f'from 1 to {len(train)}')
         self.held_out, self.train = numpy.sort(held_out), numpy.sort(train[:num_examples])
-        self.whole = num_examples is None
+        self.whole, self.kinds, self.spread = num_examples is None, len(self.names), spread
+        if told and self.kinds < 2:
+            raise DataError(
+                f'`data` is {str(path)!r}, in one folder; it must have one for each kind'
+            )
+        self.condition = np.array(self.labels, dtype='float32') if told else None
 
     def __len__(self):
         return len(self.pixels)
@@ -142,6 +153,15 @@ class Pictures:
         """Return scores of new pictures, as of `plots.pixels`, and a table of them in words."""
         scores = features.picture_scores(images, self)
         return scores, features.table(scores)
+
+    def score_labelled(self, draw):
+        """Return scores of pictures that were asked for by folder, and a table of them in words.
+
+        Args:
+            draw: callable, how many -> pictures, as of `plots.pixels`, and their labels.
+        """
+        scores = features.labelled_scores(*draw(min(self.scored, 100 * self.kinds)), self)
+        return scores, features.labelled_table(scores)
 
 
 def symmetric(pixels):

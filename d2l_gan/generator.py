@@ -131,6 +131,19 @@ class Generator:
             raise ValueError(f'`condition` is {condition}; this generator {rule}')
         return self.run(Z, condition)[-1]
 
+    @property
+    def kinds(self):
+        """Return how many kinds it can be asked for, None where its network does not say."""
+        found = (node['attrs'] for node in self.nodes if node['op'].endswith('one_hot'))
+        return next((int(attrs['depth']) for attrs in found), None)
+
+    @property
+    def scale(self):
+        """Return how its pictures are coded: 'symmetric' where it ends in a tanh, else 'unit'."""
+        last = self.nodes[-1]
+        tanh = 'tanh' in (last['attrs'].get('act_type'), last['op'].rpartition('_')[2])
+        return 'symmetric' if tanh else 'unit'
+
     def sample(self, num, seed=0, condition=None, spread=1.0):
         """Return `num` samples; the same `seed`, the same samples.
 

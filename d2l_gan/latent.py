@@ -8,7 +8,7 @@ from d2l_gan import check, plots, speak
 from d2l_gan.speak import tell
 
 import numpy
-from mxnet import autograd, np, npx
+from mxnet import autograd, np, npx, optimizer
 
 WIDGET = 'application/vnd.jupyter.widget-view+json'
 ENLARGED = 6  # pixels of the screen for each pixel of a picture, each way
@@ -140,15 +140,14 @@ def invert(net_G, X, Z, steps=300, lr=0.05, condition=None):
     Returns:
         Z, and for each picture the squared error, summed over its pixels, (n,); both NumPy's.
     """
-    Z, more = np.array(Z), () if condition is None else (condition,)
-    mean, square = np.zeros_like(Z), np.zeros_like(Z)
+    Z, more, adam = np.array(Z), () if condition is None else (condition,), optimizer.Adam(lr)
+    state = adam.create_state(0, Z)
     Z.attach_grad()
-    for step in range(1, steps + 1):
+    for step in range(steps):
         with autograd.record(train_mode=False):
             error = ((net_G(Z, *more) - X) ** 2).reshape((len(Z), -1)).sum(axis=1)
         error.backward()
-        mean, square = 0.9 * mean + 0.1 * Z.grad, 0.999 * square + 0.001 * Z.grad**2
-        rate = lr * (1 - (step - 1) / steps) * (1 - 0.999**step) ** 0.5 / (1 - 0.9**step)
-        Z[:] = Z - rate * mean / (np.sqrt(square) + 1e-8)
+        adam.set_learning_rate(lr * (1 - step / steps))
+        adam.update(0, Z, Z.grad, state)
     error = ((net_G(Z, *more) - X) ** 2).reshape((len(Z), -1)).sum(axis=1)
     return Z.asnumpy(), error.asnumpy()

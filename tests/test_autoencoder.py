@@ -101,3 +101,19 @@ def test_the_families_are_chapters_with_these_keywords():
         run = importlib.import_module(f'chapters.{chapter}').run
         assert {*settings} <= {*inspect.signature(run).parameters}
         assert scale in ('unit', 'symmetric')
+
+
+def test_families_take_runs_that_there_are(tmp_path):
+    from tests.benchmarks.families import directory
+
+    def left(out, **scores):
+        (tmp_path / out).mkdir(parents=True)
+        (tmp_path / out / 'scores.json').write_text(json.dumps({'data': 'mnist', **scores}))
+
+    left('autoencoder/vae', seed=0, frechet=1.0)
+    left('dcgan', seed=0)  # not scored
+    left('mnist_deep', seed=1, frechet=1.0)
+    assert directory('variational autoencoder', 0, tmp_path) == tmp_path / 'autoencoder' / 'vae'
+    assert directory('GAN: convolutional', 0, tmp_path) == tmp_path / 'GAN-convolutional' / '0'
+    assert directory('GAN: deep', 0, tmp_path) == tmp_path / 'GAN-deep' / '0'
+    assert directory('GAN: deep', 1, tmp_path) == tmp_path / 'mnist_deep'

@@ -4,12 +4,14 @@ import json
 
 from chapters import conditional
 from chapters.__main__ import main
-from d2l_gan import data, digits, metrics
+from d2l_gan import data, digits, features, files, metrics
+from d2l_gan.downloads import DataError
 
 import numpy
 import pytest
 from click.testing import CliRunner
 from mxnet import init, np
+from PIL import Image
 
 pytest.importorskip('sklearn', reason='needs the digits that scikit-learn brings along')
 QUICK = {'data': 'digits', 'num_examples': 256, 'num_epochs': 2, 'steps': 5, 'score': False,
@@ -24,16 +26,18 @@ def trained(tmp_path_factory):
 
 @pytest.mark.parametrize('how', ['projection', 'concatenation', 'conv'])
 def test_both_players_listen(how):
-    nets = conditional.convolutions(4) if how == 'conv' else conditional.networks(how)
+    conv = how == 'conv'
+    nets = conditional.convolutions(width=4) if conv else conditional.networks(how)
+    shape = (1, 28, 28) if conv else (28, 28, 1)
     rng = numpy.random.default_rng(0)
-    X = np.array(rng.random((6, 28, 28, 1)), dtype='float32')
+    X = np.array(rng.random((6, *shape)), dtype='float32')
     Z = np.array(rng.normal(size=(6, 100)), dtype='float32')
-    for net, given, shape in zip(nets, (X, Z), ((6, 1), (6, 28, 28, 1))):
+    for net, given, made in zip(nets, (X, Z), ((6, 1), (6, *shape))):
         net.initialize(init.Xavier())
         sevens, eights = (net(given, np.full(6, y, dtype='float32')) for y in (7, 8))
-        assert sevens.shape == shape
+        assert sevens.shape == made
         assert np.abs(sevens - eights).max() > 0
-    assert 0 <= float(sevens.min()) < float(sevens.max()) <= 1
+    assert -conv <= float(sevens.min()) < float(sevens.max()) <= 1
 
 
 def test_the_pictures_ask_for_the_digits_in_turn(trained):
@@ -43,7 +47,7 @@ def test_the_pictures_ask_for_the_digits_in_turn(trained):
     found, labels = digits.drawn(out, 20, 'unit', 0)
     assert labels.tolist() == [*range(10)] * 2
     assert kept.shape == (16, 28, 28) and found.shape == (20, 28, 28)
-    order = digits.by_digit(100)
+    order = digits.by_kind()
     assert (order % 10).tolist() == sorted(order % 10)
     assert conditional.grid(result.net_G).axes[0].images[0].get_array().shape[:2] == (298, 298)
 
@@ -105,6 +109,29 @@ def test_a_penalty_on_d_with_jax(tmp_path):
     pytest.importorskip('jax')
     few = {**QUICK, 'num_epochs': 1, 'penalty': None}
     assert numpy.isfinite(conditional.run(**few, out=tmp_path).history.loss_D).all()
+
+
+def test_pictures_by_the_name_of_their_folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, 'cache_dir', lambda: tmp_path / 'cache')
+    monkeypatch.setattr(features, 'MOST', 100)
+    rng = numpy.random.default_rng(0)
+    for kind, colour in (('blue', (0, 0, 200)), ('green', (0, 200, 0)), ('red', (200, 0, 0))):
+        (tmp_path / 'mine' / kind).mkdir(parents=True)
+        for number in range(20):
+            noise = rng.integers(0, 50, (32, 32, 3), dtype='uint8')
+            picture = Image.fromarray(noise + numpy.array(colour, 'uint8'))
+            picture.save(tmp_path / 'mine' / kind / f'{number:02}.png')
+    out, mine = tmp_path / 'out', tmp_path / 'mine'
+    few = {'num_epochs': 1, 'steps': 2, 'batch_size': 8, 'film': False, 'data': str(mine)}
+    scores = conditional.run(**few, out=out).scores
+    assert scores['real_agreement'] == 1 and scores['chance'] == 1 / 3
+    assert 0 <= scores['agreement'] <= 1 and 0 < scores['variety'] < 100
+    reds = conditional.sample(4, digit=2, out=out)
+    assert reds.shape == (4, 32, 32, 3) and reds.min() >= 0
+    with pytest.raises(ValueError, match='`digit` is 3; it must be from 0 to 2'):
+        conditional.sample(4, digit=3, out=out)
+    with pytest.raises(DataError, match='one folder; it must have one for each kind'):
+        conditional.run(**{**few, 'data': str(mine / 'red')}, out=out)
 
 
 def test_narrower_noise_varies_less(trained):

@@ -144,3 +144,22 @@ def test_large_pictures_are_looked_at_in_steps():
     large = drawn(30, size=70)
     assert features.Features(large)(large).shape == (30, 30)
     assert features._small(large).shape == (30, 3 * 35 * 35)
+
+
+def test_agreement_is_that_of_a_judge_and_falls_to_chance(real):
+    real = real[::2]
+    kinds = real[:, 0, 1, 1] > 0.5  # is there red in the ground?
+    pictures = SimpleNamespace(
+        pixels=(255 * real).astype('uint8'), labels=kinds.astype('int32'), names=('none', 'red'),
+        unit=lambda rows: real[rows], train=numpy.arange(150), held_out=numpy.arange(150, 200),
+    )  # fmt: skip
+    rows = numpy.arange(150, 200)
+    found = features.labelled_scores(real[rows], kinds[rows].astype(int), pictures)
+    assert found['agreement'] == pytest.approx(found['real_agreement']) and found['agreement'] > 0.7
+    dealt = numpy.random.RandomState(0).permutation(kinds[rows]).astype(int)
+    wrong = features.labelled_scores(real[rows], dealt, pictures)
+    assert found['chance'] == 0.5 and abs(wrong['agreement'] - 0.5) < 0.2
+    first = [numpy.flatnonzero(kinds == kind)[0] for kind in (0, 1)] * 10
+    one_each = features.labelled_scores(real[first], kinds[first].astype(int), pictures)
+    assert one_each['variety'] < 1e-6
+    assert 'by chance 50%' in features.labelled_table(found)

@@ -13,7 +13,7 @@ import numpy
 
 # {row: (chapter, what its `run` is told, how its pixels are coded)}
 FAMILIES = {
-    'autoencoder': ('autoencoder', {'kind': 'plain', 'latent_dim': 32}, 'unit'),
+    'autoencoder': ('autoencoder', {'kind': 'plain'}, 'unit'),
     'variational autoencoder': ('autoencoder', {'kind': 'vae'}, 'unit'),
     'GAN: vanilla': ('mnist_vanilla', {}, 'unit'),
     'GAN: leaky': ('mnist_leaky', {}, 'symmetric'),
@@ -22,17 +22,33 @@ FAMILIES = {
 }
 MEASURES = ('parzen', 'frechet', 'classifier_score', 'sharpness', 'memorised', 'inverted')
 INVERTED = 100  # test digits that each generator is asked to draw
+KEPT = Path('build/families')
+
+
+def directory(row, seed, runs):
+    """Return where a run of a row lies, or is to lie.
+
+    That of `families` itself, or what a chapter has left in a directory of its own name, as under
+    build/, if it was scored on MNIST with this seed.
+    """
+    chapter, settings, _ = FAMILIES[row]
+    own = runs / row.replace(': ', '-').replace(' ', '-') / str(seed)
+    for out in (own, runs / chapter / settings.get('kind', '')):
+        with contextlib.suppress(OSError, ValueError):
+            scores = json.loads((out / 'scores.json').read_text(encoding='utf-8'))
+            if (scores['data'], scores['seed']) == ('mnist', seed) and 'frechet' in scores:
+                return out
+    return own
 
 
 def trained(row, out, seed):
-    """Train a row's chapter on MNIST into `out`, unless it has been; return its scores."""
+    """Train a row's chapter on MNIST into `out`, or go on with it; return its scores."""
     chapter, settings, _ = FAMILIES[row]
-    kept = out / 'scores.json'
-    if not kept.exists():
+    if not (out / 'scores.json').exists():
         module = importlib.import_module(f'chapters.{chapter}')
         with contextlib.redirect_stdout(sys.stderr):
-            module.run(data='mnist', seed=seed, out=out, film=False, **settings)
-    return json.loads(kept.read_text())
+            module.run(data='mnist', seed=seed, out=out, film=False, resume=True, **settings)
+    return json.loads((out / 'scores.json').read_text(encoding='utf-8'))
 
 
 def measured(row, out, seed):
@@ -51,12 +67,19 @@ def measured(row, out, seed):
         'sharpness': metrics.sharpness(images),
         'inverted': float(latent.invert(draw, X, start)[1].mean()),
         'reconstruction': scores.get('reconstruction'), 'nll': scores.get('nll'),
-        'bound': scores.get('bound'), 'seed': seed,
+        'bound': scores.get('bound'), 'seed': seed, 'epochs': scores['epochs'],
     }  # fmt: skip
 
 
-def families(seeds=1):
-    """Print each family's measures beside those of real digits; draw a row of digits of each."""
+def families(seeds=1, runs=None):
+    """Print each family's measures beside those of real digits; draw a row of digits of each.
+
+    Args:
+        seeds: 0, 1, ..., so many.
+        runs: where ready-made runs are looked for, and where missing ones are kept, half trained
+            ones as well; build/families by default.
+    """
+    runs = Path(runs or KEPT)
     print(
         '10,000 samples beside the test digits; inverted: squared error of the nearest digit that'
     )
@@ -66,9 +89,8 @@ def families(seeds=1):
     print('| --- ' * 7 + '|')
     found, pictures, path = {}, [], Path('build/scores/families.json')
     for row in FAMILIES:
-        out = Path('build/families', row.replace(': ', '-').replace(' ', '-'))
-        found[row] = [measured(row, out / str(seed), seed) for seed in range(seeds)]
-        pictures.append(digits.drawn(out / '0', 10, FAMILIES[row][2], 0)[0])
+        found[row] = [measured(row, directory(row, s, runs), s) for s in range(seeds)]
+        pictures.append(digits.drawn(directory(row, 0, runs), 10, FAMILIES[row][2], 0)[0])
         files.write_json(path, found)
         told(row, found[row])
     X = data.images('mnist', 'train')[0].asnumpy()
@@ -90,17 +112,25 @@ def told(row, found):
           f'| {error:.1f} |', flush=True)  # fmt: skip
 
 
-def conditional(seeds=3):
-    """Print how well digits come that were asked for, beside the controls of the chapter."""
+def conditional(seeds=3, runs=None):
+    """Print how well digits come that were asked for, beside the controls of the chapter.
+
+    Args:
+        seeds, runs: as for `families`.
+    """
     from chapters import conditional as chapter
 
     found = {what: [scores] for what, scores in chapter.controls('mnist').items()}
-    for seed in range(seeds):
-        with contextlib.redirect_stdout(sys.stderr):
-            out = Path('build/families/conditional', str(seed))
-            scores = chapter.run(data='mnist', seed=seed, out=out, film=False).scores
-        found.setdefault('generated', []).append(scores)
-        files.write_json(Path('build/scores/conditional.json'), found)
+    for row, settings in {'generated, dense': {}, 'generated, conv': {'conv': True}}.items():
+        for seed in range(seeds):
+            out = Path(runs or KEPT, row.replace('generated, ', 'conditional-'), str(seed))
+            if not (out / 'scores.json').exists():
+                with contextlib.redirect_stdout(sys.stderr):
+                    how = dict(settings, data='mnist', seed=seed, film=False, resume=True)
+                    chapter.run(out=out, **how)
+            scores = json.loads((out / 'scores.json').read_text(encoding='utf-8'))
+            found.setdefault(row, []).append(scores)
+            files.write_json(Path('build/scores/conditional.json'), found)
     print('| | agreement | variety | train on fake |\n| --- | --- | --- | --- |')
     for what, several in found.items():
         cells = [f'{numpy.median([s[name] for s in several]):.2%}'

@@ -128,7 +128,11 @@ def row(name, w2):
 @click.command()
 @click.argument('tables', nargs=-1)
 @click.option('--seeds', type=click.IntRange(1), help='100 for the Gaussian, 5 elsewhere.')
-def main(tables, seeds):
+@click.option(
+    '--runs', type=click.Path(file_okay=False),
+    help='Where families and conditional look for runs that there are, and keep theirs.',
+)  # fmt: skip
+def main(tables, seeds, runs):
     """Print the tables named, or all: gaussian, sine, ..., dcgan, families, conditional."""
     from tests.benchmarks import dcgan, families, mnist, objectives
 
@@ -141,7 +145,8 @@ def main(tables, seeds):
     if unknown:
         raise click.BadParameter(f'{unknown[0]!r} is no table; there are {", ".join(known)}')
     for name in tables or known:
-        known[name](*([seeds] if seeds else []))
+        more = {'runs': runs} if runs and name in ('families', 'conditional') else {}
+        known[name](*([seeds] if seeds else []), **more)
         print(flush=True)
 
 
