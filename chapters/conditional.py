@@ -472,7 +472,7 @@ python -m chapters conditional --sample 81 --digit 2
 The folders, sorted by name, are the labels 0, 1, 2, ...; the networks are the convolutional ones,
 for 32 × 32 pixels in colour. There is no classifier with 99 % to judge emoji. A judge that is made
 of the real ones, a line in the responses to patches of them (`d2l_gan.features`), is right about
-two in three of those that were held out; so `scores.json` has its `agreement` with what was asked
+three in five of those that were held out; so `scores.json` has its `agreement` with what was asked
 for beside its `real_agreement` and beside `chance`, one in as many as there are folders.
 
 ## Summary
