@@ -141,13 +141,13 @@ def invert(net_G, X, Z, steps=300, lr=0.05, condition=None):
         Z, and for each picture the squared error, summed over its pixels, (n,); both NumPy's.
     """
     Z, more, adam = np.array(Z), () if condition is None else (condition,), optimizer.Adam(lr)
-    state = adam.create_state(0, Z)
+    update = optimizer.get_updater(adam)
     Z.attach_grad()
     for step in range(steps):
         with autograd.record(train_mode=False):
             error = ((net_G(Z, *more) - X) ** 2).reshape((len(Z), -1)).sum(axis=1)
         error.backward()
         adam.set_learning_rate(lr * (1 - step / steps))
-        adam.update(0, Z, Z.grad, state)
+        update(0, Z.grad, Z)
     error = ((net_G(Z, *more) - X) ** 2).reshape((len(Z), -1)).sum(axis=1)
     return Z.asnumpy(), error.asnumpy()
