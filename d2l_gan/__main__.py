@@ -11,7 +11,7 @@ import sys
 from importlib import metadata
 from types import SimpleNamespace
 
-from . import _environment, files
+from . import _environment, arm, files
 
 # In a process of its own, so that not even a crash in a library keeps the doctor from speaking:
 # a chapter for one epoch, then a step of the textbook's own code and its live figure.
@@ -57,7 +57,8 @@ for part in (chapter, book, jax) if importlib.util.find_spec('jax') else (chapte
 print(json.dumps(found))
 """
 BOOK = {(3, 12): '0.16.6'}  # the d2l that installs there; elsewhere 1.0.3
-CONTAINER = 'docker run --platform linux/amd64 -it -v "$PWD":/gan -w /gan python:3.11 bash'
+LIBRARIES = 'libgomp.so.1', 'libquadmath.so.0'  # ARM has no use for the second
+CONTAINER = 'docker build -t d2l-gan . && docker run -it -p 127.0.0.1:8888:8888 d2l-gan'
 
 
 def gather():
@@ -77,7 +78,8 @@ def gather():
         python=sys.version_info[:2],
         versions=files.versions(),
         builds=sorted(name for name in names if name.startswith('mxnet')),
-        lacking=[name for name in ('libgomp.so.1', 'libquadmath.so.0') if not loads(name)],
+        lacking=[name for name in LIBRARIES[: 1 if arm.here() else 2] if not loads(name)],
+        arm=arm.problem(),
         restored=list(_environment.restored),
         nvidia=shutil.which('nvidia-smi') is not None,
         writable=os.access('.', os.W_OK),
@@ -116,8 +118,11 @@ def check_platform(facts):
         yield 'MXNet has no wheel for Windows.', 'wsl --install   (then work inside that Linux)'
     elif facts.system == 'Darwin' and facts.machine == 'arm64':
         yield 'MXNet has no wheel for Apple silicon.', CONTAINER
-    elif facts.system == 'Linux' and facts.machine not in ('x86_64', 'AMD64'):
-        yield f"MXNet's wheel for {facts.machine} lacks the library ArmPL.", CONTAINER
+    elif facts.system == 'Linux' and facts.machine not in ('x86_64', 'AMD64', 'aarch64'):
+        emulated = CONTAINER.replace('docker build', 'docker build --platform linux/amd64')
+        yield f'MXNet has no wheel for {facts.machine}.', emulated
+    if facts.arm:
+        yield facts.arm
     if not (3, 8) <= facts.python <= (3, 13):
         version = '.'.join(map(str, facts.python))
         yield f'Python {version} is not one of 3.8 to 3.13.', 'make doctor PYTHON=python3.11'

@@ -160,6 +160,14 @@ def need_mxnet():
     known = 'mxnet' in sys.modules or util.find_spec('mxnet')
     if not known and util.find_spec('jax') is None:  # with JAX, `d2l_gan.xla` does
         raise ImportError(missing(), name='mxnet')
+    if known:
+        from . import (
+            arm,
+        )  # not above: it is a command, too, and Python warns of what is there before
+
+        problem = arm.problem()
+        if problem:
+            raise ImportError('{}\n    {}'.format(*problem), name='mxnet')
 
 
 def missing():

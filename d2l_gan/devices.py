@@ -1,8 +1,8 @@
 """Turn "cpu", "gpu" or "gpu(1)" into a context, with a clear error before any work is done.
 
-On x86-64 Linux, MXNet's CPU threads are told to take numbers below 1.2e-38 for 0. The gradients and
-moments of a player that is losing go down there, and a processor takes some 50 times as long for
-each of them. NumPy, which works in Python's own thread, keeps them.
+On Linux, MXNet's CPU threads are told to take numbers below 1.2e-38 for 0. The gradients and
+moments of a player that is losing go down there, and an x86-64 processor takes some 50 times as
+long for each of them. NumPy, which works in Python's own thread, keeps them.
 """
 
 import ctypes
@@ -15,6 +15,8 @@ import mxnet as mx
 from mxnet.base import _LIB, check_call
 
 _flushing = set()  # CPU contexts that do
+# Which word of fenv_t, and which of its bits: MXCSR's FTZ and DAZ, FPCR's FZ.
+_FLUSH = {'x86_64': (7, 0x8040), 'aarch64': (0, 1 << 24)}
 
 
 def num_gpus():
@@ -96,15 +98,16 @@ class _Context(ctypes.Structure):
 
 @ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)
 def _flush(*_):
-    libm, state = ctypes.CDLL('libm.so.6'), (ctypes.c_uint32 * 8)()  # fenv_t; the last is MXCSR
+    libm, state = ctypes.CDLL('libm.so.6'), (ctypes.c_uint32 * 8)()  # fenv_t
     libm.fegetenv(state)
-    state[7] |= 0x8040  # flush to zero, denormals are zero
+    word, bits = _FLUSH[platform.machine()]
+    state[word] |= bits
     libm.fesetenv(state)
 
 
 def flush_denormals(number=0):
     """Let the thread of cpu(number), and those that it starts, take denormal numbers for 0."""
-    able = sys.platform == 'linux' and platform.machine() == 'x86_64'
+    able = sys.platform == 'linux' and platform.machine() in _FLUSH
     if number in _flushing or not able or os.environ.get('MXNET_ENGINE_TYPE') == 'NaiveEngine':
         return
     _flushing.add(number)

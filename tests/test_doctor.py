@@ -7,6 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from d2l_gan import __main__ as doctor
+from d2l_gan import arm
 
 import pytest
 
@@ -32,6 +33,7 @@ def machine(**changes):
         'versions': VERSIONS,
         'builds': ['mxnet'],
         'lacking': [],
+        'arm': None,
         'restored': [],
         'nvidia': False,
         'writable': True,
@@ -64,9 +66,14 @@ def test_a_machine_on_which_all_is_well():
         (
             {'system': 'Darwin', 'machine': 'arm64'},
             'no wheel for Apple silicon',
-            'docker run --platform linux/amd64 ',
+            'docker build -t d2l-gan . && docker run -it -p 127.0.0.1:8888:8888 d2l-gan',
         ),
-        ({'machine': 'aarch64'}, 'for aarch64 lacks', 'docker run --platform linux/amd64 '),
+        ({'machine': 'riscv64'}, 'no wheel for riscv64', 'docker build --platform linux/amd64 '),
+        (
+            {'machine': 'aarch64', 'arm': ('OpenBLAS can stand in.', arm.COMMAND)},
+            'OpenBLAS can stand in.',
+            'python -m d2l_gan.arm',
+        ),
         ({'python': (3, 14)}, 'Python 3.14 is not one', 'make doctor PYTHON=python3.11'),
         ({'python': (3, 7)}, 'Python 3.7 is not one', 'make doctor PYTHON=python3.11'),
         (
