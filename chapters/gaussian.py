@@ -215,7 +215,8 @@ the same seed on the same machine gives the same bits.
 def run(
     num_epochs=20, batch_size=8, lr_D=0.05, lr_G=0.005, latent_dim=2, objective='bce',
     label_smoothing=0.0, beta1=0.9, average: float = None, init_std=0.02, seed=0, engine='auto',
-    device=None, out=None, show=False, film=True, resume=False, callbacks=(),
+    device=None, devices: str = None, out=None, show=False, film=True, resume=False,
+    callbacks=(),
 ):  # fmt: skip
     """Train the textbook's Gaussian GAN; return net_D, net_G, history and scores.
 
@@ -236,6 +237,7 @@ def run(
         seed: of the points, the weights, the noise and the order of the batches.
         engine: textbook (operator by operator), symbol or xla (compiled), or auto, which chooses.
         device: cpu, gpu or gpu(1); by default the first GPU if there is one.
+        devices: several that share each batch, how many or as in gpu(0),gpu(1); for xla, textbook.
         out: directory for figures, film and scores; by default build/gaussian.
         show: open a window with the live figure.
         film: draw every epoch and write training.gif; without, training.png alone.
@@ -248,7 +250,7 @@ def run(
     history = train(
         net_D, net_G, data.Batches(X, batch_size, device=device), num_epochs, lr_D, lr_G,
         latent_dim, X[:100].asnumpy(), beta1=beta1, average=average, seed=seed, engine=engine,
-        device=device, objective=losses.objective(objective, label_smoothing),
+        device=device, devices=devices, objective=losses.objective(objective, label_smoothing),
         initializer=init.Normal(init_std),
         callbacks=[
             Progress(), Figure(out, show=show), Film(out if film else None), *callbacks,

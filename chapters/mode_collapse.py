@@ -409,8 +409,8 @@ class Toy:
 
 def run(
     data='grid', remedy='all', num_epochs=20, steps: int = None, batch_size: int = None,
-    penalty_weight: float = None, seed=0, engine='auto', device=None, out=None, show=False,
-    film=True, resume=False, callbacks=(),
+    penalty_weight: float = None, seed=0, engine='auto', device=None, devices: str = None, out=None,
+    show=False, film=True, resume=False, callbacks=(),
 ):  # fmt: skip
     """Train on modes that can be counted; return net_D, net_G, history and scores.
 
@@ -428,6 +428,7 @@ def run(
         seed: of the points, the weights, the noise and the order of the batches.
         engine: textbook (operator by operator), symbol or xla (compiled), or auto, which chooses.
         device: cpu, gpu or gpu(1); by default the first GPU if there is one.
+        devices: several that share each batch, how many or as in gpu(0),gpu(1); for xla, textbook.
         out: directory for figures, film and scores; by default build/mode_collapse.
         show: open a window with the live figure.
         film: draw every epoch and write training.gif; without, training.png alone.
@@ -443,7 +444,8 @@ def run(
     )
     nets, rules, keywords = subject.game(remedy, num_epochs, steps, batch_size, penalty_weight)
     history = train(
-        *nets, *rules, subject.real, seed=seed, engine=engine, device=device, **keywords,
+        *nets, *rules, subject.real, seed=seed, engine=engine, device=device, devices=devices,
+        **keywords,
         callbacks=[
             *([Fade(RADIUS[data] / 4)] if remedy == 'noise' else []),
             Progress(), Figure(out, subject.draw, show=show),

@@ -375,7 +375,8 @@ def show_traversal(net_G, latent_dim=5):
 def run(
     num_epochs=200, batch_size=64, lr_D=1e-4, lr_G=1e-4, latent_dim=5, objective='minimax',
     label_smoothing=0.0, beta1=0.5, data='sine', stop='half', seed=0, engine='auto',
-    device=None, out=None, show=False, film=True, resume=False, callbacks=(),
+    device=None, devices: str = None, out=None, show=False, film=True, resume=False,
+    callbacks=(),
 ):  # fmt: skip
     """Train a generator of curves; return net_D, net_G, history and scores.
 
@@ -396,6 +397,7 @@ def run(
         seed: of the curves, the weights, the noise and the order of the batches.
         engine: textbook (operator by operator), symbol or xla (compiled), or auto, which chooses.
         device: cpu, gpu or gpu(1); by default the first GPU if there is one.
+        devices: several that share each batch, how many or as in gpu(0),gpu(1); for xla, textbook.
         out: directory for figures, film and scores; by default build/sine.
         show: open a window with the live figure.
         film: draw every epoch and write training.gif; without, training.png alone.
@@ -411,7 +413,7 @@ def run(
     history = train(
         net_D, net_G, Batches(X, batch_size, steps=50, device=device), num_epochs, lr_D, lr_G,
         latent_dim, X, objective=objective, beta1=beta1,
-        initializer=initializer(), first='G', seed=seed, engine=engine, device=device,
+        initializer=initializer(), first='G', seed=seed, engine=engine, device=device, devices=devices,
         callbacks=[
             Progress(), Figure(out, draw, show=show), Film(out if film else None, draw),
             print_means, *rule, *callbacks, Checkpoint(out, resume, also=['traversal.png']),

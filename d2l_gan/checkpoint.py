@@ -13,7 +13,7 @@ from d2l_gan.speak import tell
 import numpy
 
 KIND = 'run'
-TOLD = ('engine',)  # of the hyperparameters: who computed it, which may change
+TOLD = {'devices': 1}  # of the hyperparameters: who computed it, which may change
 
 
 def _describe(game):
@@ -72,7 +72,7 @@ def restore(path, game):
     """Put the run saved at `path` into `game`.
 
     `num_epochs` may have grown, unless the learning rates decay over the epochs, and another engine
-    may play the rest.
+    or other devices may play the rest.
 
     Raises:
         CheckpointError: before anything in `game` has changed, if the file is damaged or of
@@ -85,8 +85,11 @@ def restore(path, game):
         History(columns=columns).from_dict(history)  # fails here if it is going to
         counters = {key: int(header['counters'][key]) for key in game.counters()}
         others = [f'{k} {v}' for k, v in header['versions'].items() if VERSIONS[k] != v]
-        saved = header['hyperparameters']
-        others += [f'{k} {saved[k]!r}' for k in TOLD if saved.get(k) != game.hyperparameters.get(k)]
+        for key, usual in TOLD.items():
+            old, new = (
+                p.get(key, usual) for p in (header['hyperparameters'], game.hyperparameters)
+            )
+            others += [f'{key} {old}'] if old != new else []
     for name, array in live(game).items():
         array[:] = arrays[name]
     game.set_counters(counters)

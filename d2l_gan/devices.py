@@ -10,6 +10,9 @@ import os
 import platform
 import re
 import sys
+from typing import NamedTuple
+
+from d2l_gan import check
 
 import mxnet as mx
 from mxnet.base import _LIB, check_call
@@ -56,6 +59,77 @@ def device(spec=None):
     if kind == 'cpu':
         flush_denormals(number)
     return spec if isinstance(spec, mx.Context) else mx.Context(kind, number)
+
+
+class Where(NamedTuple):
+    """Where a game is played.
+
+    `contexts` are MXNet's: the first has all that callbacks look at, more of them share each batch.
+    `jax_devices` are JAX's, which share each batch if they are several; none for JAX's first CPU.
+    """
+
+    contexts: list
+    jax_devices: list = ()
+
+    @property
+    def count(self):
+        """Return how many share a batch."""
+        return max(len(self.contexts), len(self.jax_devices))
+
+    def given(self):
+        """Return what an engine has to be told, by keyword."""
+        several = {'contexts': self.contexts} if len(self.contexts) > 1 else {}
+        return {**several, 'jax_devices': list(self.jax_devices)}
+
+    def share(self, batch_size):
+        """Raise ValueError where so many examples cannot be shared evenly."""
+        if batch_size % self.count:
+            check.fail('devices', self.count, f'a divisor of the size of a batch, {batch_size}')
+
+
+def where(one=None, several=None, engine='auto'):
+    """Return `Where` a game is played, for `device`, `devices` and `engine` as of `train.train`.
+
+    Raises:
+        ValueError: where one of them names no device, or the engine plays on one alone.
+        RuntimeError: where a device is not there.
+    """
+    kind, numbers = (None, [0]) if several is None else _asked(several, one)
+    if len(numbers) == 1:
+        spec = f'{kind}({numbers[0]})' if kind else one
+        gpu = of_jax(spec, engine)
+        return Where([device('cpu' if gpu else spec)], [gpu] if gpu else [])
+    if engine == 'symbol':
+        check.fail('engine', engine, "'xla' or 'textbook' where `devices` are several")
+    if engine == 'textbook':
+        kind = kind or ('gpu' if num_gpus() else 'cpu')
+        return Where([device(f'{kind}({number})') for number in numbers])
+    try:
+        from d2l_gan.xla import runtime
+    except ImportError:
+        raise ValueError(
+            f"`devices` is {several!r}, which needs JAX, pip install 'd2l_gan[xla]', or the "
+            "`engine` 'textbook'"
+        ) from None
+    return Where([device('cpu')], runtime.several(kind, numbers))
+
+
+def _asked(several, one):
+    """Return the kind of devices, None for whatever is there, and their numbers."""
+    if isinstance(several, str):
+        several = several.strip()
+        several = int(several) if several.isdigit() else re.split(r'\s*,\s*', several)
+    if isinstance(several, int) and several is not True and several > 0:
+        return one if one is None else str(one).partition('(')[0], list(range(several))
+    names = several if isinstance(several, (list, tuple)) else ()
+    found = [re.fullmatch(r'(cpu|gpu)\((\d+)\)', str(name)) for name in names]
+    kinds = {match and match.group(1) for match in found}
+    if len(kinds) != 1 or None in kinds or len({*map(str, names)}) < len(names):
+        rule = 'how many devices, or the names of some of one kind, as in "gpu(0),gpu(1)"'
+        check.fail('devices', several, rule)
+    if one is not None:
+        check.fail('device', one, 'left out, since `devices` has names')
+    return kinds.pop(), [int(match.group(2)) for match in found]
 
 
 def of_jax(spec, engine):

@@ -136,7 +136,8 @@ def fit(
     num_epochs, batch_size, lr_D, lr_G, latent_dim=100, objective='bce', label_smoothing=0.0,
     prior='normal', beta1=0.9, beta2=0.999, decay=False, average=0.0, penalty: str = None,
     penalty_weight=1.0, data='auto', num_examples: int = None, score=True, seed=0, engine='auto',
-    device=None, out=None, show=False, film=True, resume=False, callbacks=(),
+    device=None, devices: str = None, out=None, show=False, film=True, resume=False,
+    callbacks=(),
 ):  # fmt: skip
     """Train a chapter's networks on digits, then score them; return its `Result`.
 
@@ -172,6 +173,7 @@ def fit(
         seed: of the weights, the noise and the order of the batches; with `sample`, of the digits.
         engine: textbook (operator by operator), symbol or xla (compiled), or auto, which chooses.
         device: cpu, gpu or gpu(1); by default the first GPU if there is one.
+        devices: several that share each batch, how many or as in gpu(0),gpu(1); for xla, textbook.
         out: directory for all that is written; by default build/ and the chapter's name.
         show: open a window with the live figure.
         film: draw up to 60 epochs and write training.gif; without, training.png alone.
@@ -189,7 +191,7 @@ def fit(
         real.X[:100], objective=losses.objective(objective, label_smoothing), prior=prior,
         beta1=beta1, beta2=beta2, decay=decay, average=average or None, penalty=penalty,
         penalty_weight=penalty_weight, initializer=initializer, seed=seed, engine=engine,
-        device=device,
+        device=device, devices=devices,
         callbacks=[
             Progress(),
             Estimate(),

@@ -8,7 +8,8 @@ its fake part, so both players stand at ln 2 = 0.693 when neither can win.
 import contextlib
 import time
 
-from d2l_gan import check, devices, engines, losses, start
+from d2l_gan import check, engines, losses, start
+from d2l_gan.devices import where
 from d2l_gan.engines import adapter
 from d2l_gan.game import Game
 from d2l_gan.many import train_many  # noqa: F401 - the same game from many seeds
@@ -67,8 +68,8 @@ def update_G(Z, net_D, net_G, loss, trainer_G):
 def train(
     net_D, net_G, data_iter, num_epochs, lr_D, lr_G, latent_dim, data, *,
     objective='bce', prior='normal', beta1=0.9, beta2=0.999, decay=False, average=None,
-    initializer=init.Normal(0.02), first='D', seed=None, device=None, engine='auto',  # noqa: B008
-    penalty=None, penalty_weight=1.0, unroll=0, callbacks=None,
+    initializer=init.Normal(0.02), first='D', seed=None, device=None, devices=None,  # noqa: B008
+    engine='auto', penalty=None, penalty_weight=1.0, unroll=0, callbacks=None,
 ):  # fmt: skip
     """Play the game for `num_epochs` passes over `data_iter` and return its `History`.
 
@@ -97,6 +98,9 @@ def train(
         first: who moves first, 'D' or 'G'; with 'G', D then judges the same fakes.
         seed: an int >= 0; None draws one from MXNet's generator.
         device: see `devices.device`.
+        devices: several that share each batch: how many, or their names, ['gpu(0)', 'gpu(1)']. They
+            are JAX's, and give what one gives, within rounding; or MXNet's, with the engine
+            'textbook', where BatchNorm knows its own shard alone (section 13.6).
         engine: 'textbook', 'symbol' (compiled), 'xla' (compiled by JAX, which the extra `xla`
             installs), or 'auto', which compiles what it can: long games with JAX, where it is
             installed (see `engines.choose`).
@@ -134,8 +138,8 @@ def train(
     check.number('penalty_weight', penalty_weight, '(0, inf)')
     check.whole('unroll', unroll, least=0)
     check.rows('data', data, least=2)
-    gpu = devices.of_jax(device, engine)
-    device, objective = devices.device('cpu' if gpu else device), losses.objective(objective)
+    place, objective = where(device, devices, engine), losses.objective(objective)
+    device = place.contexts[0]
     if callbacks is None:
         from d2l_gan.callbacks import Figure, Progress  # a silent run needs no matplotlib
 
@@ -146,29 +150,31 @@ def train(
     sample, noise, fixed_Z, fixed_condition = start.prepare(
         net_D, net_G, data_iter, latent_dim, prior, initializer, seed, device
     )
+    place.share(len(sample[0]))
     start.tell_sigmoid(net_D, objective)
-    trainer_D, trainer_G = adapter.adam(net_D, lr_D, **adam), adapter.adam(net_G, lr_G, **adam)
-    players = net_D, net_G, trainer_D, trainer_G
-    game = Game(
-        engines.choose(
-            engine, *players, objective, first, device, sample,
-            penalty=penalty and (penalty, penalty_weight), unroll=unroll, gpu=gpu,
-            steps=num_epochs * len(data_iter) if hasattr(data_iter, '__len__') else None,
-        ),
-        data_iter, data, num_epochs, seed, rates, noise, fixed_Z, fixed_condition,
-        hyperparameters=dict(
-            adam, lr_D=lr_D, lr_G=lr_G, latent_dim=latent_dim, objective=objective.name,
-            prior=prior if isinstance(prior, str) else getattr(prior, '__name__', repr(prior)),
-            decay=decay, average=average, first=first, seed=seed, batch=list(sample[0].shape),
-            num_epochs=num_epochs,
-            label_smoothing=getattr(objective.loss_D, 'label_smoothing', 0),
-            **({'penalty': penalty, 'penalty_weight': penalty_weight} if penalty else {}),
-            **({'unroll': unroll} if unroll else {}),
-        ),
-    )  # fmt: skip
-    if average is not None:
-        game.engine.start_averages(average)
-    return play(game, callbacks)
+    nets = net_D, net_G
+    with adapter.spread(nets, place.contexts):
+        trainers = [adapter.adam(net, rate, **adam) for net, rate in zip(nets, rates.values())]
+        game = Game(
+            engines.choose(
+                engine, *nets, *trainers, objective, first, device, sample,
+                penalty=penalty and (penalty, penalty_weight), unroll=unroll, **place.given(),
+                steps=num_epochs * len(data_iter) if hasattr(data_iter, '__len__') else None,
+            ),
+            data_iter, data, num_epochs, seed, rates, noise, fixed_Z, fixed_condition,
+            hyperparameters=dict(
+                adam, lr_D=lr_D, lr_G=lr_G, latent_dim=latent_dim, objective=objective.name,
+                prior=prior if isinstance(prior, str) else getattr(prior, '__name__', repr(prior)),
+                decay=decay, average=average, first=first, seed=seed, batch=list(sample[0].shape),
+                num_epochs=num_epochs, devices=place.count,
+                label_smoothing=getattr(objective.loss_D, 'label_smoothing', 0),
+                **({'penalty': penalty, 'penalty_weight': penalty_weight} if penalty else {}),
+                **({'unroll': unroll} if unroll else {}),
+            ),
+        )  # fmt: skip
+        if average is not None:
+            game.engine.start_averages(average)
+        return play(game, callbacks)
 
 
 def play(game, callbacks):

@@ -16,6 +16,9 @@ from hypothesis import settings
 
 ROOT = Path(__file__).parents[1]
 
+# Four devices for JAX, of which those who ask for none use the first; it looks once, as it starts.
+os.environ.setdefault('XLA_FLAGS', '--xla_force_host_platform_device_count=4')
+
 # The same examples on every run; `--hypothesis-profile=explore` draws others.
 settings.register_profile('fixed', derandomize=True)
 settings.register_profile('explore', max_examples=100)

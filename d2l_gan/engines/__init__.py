@@ -200,7 +200,7 @@ def _sigmoid(logit):
     return (1 + numpy.tanh(logit / 2)) / 2
 
 
-def choose(name, *game, penalty=None, unroll=0, gpu=None, steps=None):
+def choose(name, *game, penalty=None, unroll=0, steps=None, **where):
     """Return the engine `name` for a game, or for 'auto' the first that can play it.
 
     Args:
@@ -209,7 +209,7 @@ def choose(name, *game, penalty=None, unroll=0, gpu=None, steps=None):
             objective, first, device, and the sample (X, Z, condition).
         penalty: None, or a penalty on D's slope and its weight, ('r1', 1.0), for 'xla'.
         unroll: how many steps of D the generator looks ahead, for 'xla'.
-        gpu: None, or what `devices.of_jax` returns, for 'xla'.
+        where: `jax_devices` for 'xla', or `contexts` for 'textbook', as `devices.where` has them.
         steps: how many the run is going to have, None where nobody knows. 'auto' takes 'xla' for
             `LONG` runs, if JAX is installed. Convolutions stay with 'symbol': XLA's take several
             times as long on a CPU.
@@ -225,8 +225,8 @@ def choose(name, *game, penalty=None, unroll=0, gpu=None, steps=None):
                 f"`{argument}` is {value!r}, which needs `engine` 'xla', and it is {name!r}: "
                 "MXNet's derivatives of derivatives are wrong"
             )
-    given = ('penalty', penalty), ('unroll', unroll), ('gpu', gpu)
-    more = {key: value for key, value in given if value}
+    given = {'penalty': penalty, 'unroll': unroll, **where}
+    more = {key: value for key, value in given.items() if value}
     automatic = ('xla',) if more else ('symbol', 'textbook')
     if name == 'auto' and not more and _pays(steps, *game):
         automatic = ('xla', *automatic)

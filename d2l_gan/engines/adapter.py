@@ -23,16 +23,59 @@ def adam(net, learning_rate, beta1=0.9, beta2=0.999):
     """Return a Trainer of `net` with Adam, its moments made now and not in the first step.
 
     The parameters go in the order of their definition. Left to itself a Trainer sorts them by
-    name, and names count all layers of the process: dense10 comes before dense9.
+    name, and names count all layers of the process: dense10 comes before dense9. On several
+    contexts the kvstore sums the gradients, and each context updates its own copy.
     """
     constants = {'learning_rate': learning_rate, 'beta1': beta1, 'beta2': beta2}
-    trainer = gluon.Trainer(list(net.collect_params().values()), 'adam', constants)
-    optimizer, updater = trainer._optimizer, trainer._updaters[0]
+    trainer = gluon.Trainer(
+        list(net.collect_params().values()), 'adam', constants, 'device', update_on_kvstore=False
+    )
     for i, parameter in enumerate(trainer._params):
         if parameter.grad_req != 'null':
-            updater.states[i] = optimizer.create_state_multi_precision(i, parameter.data())
-            updater.states_synced[i] = True
+            for updater, data in zip(trainer._updaters, parameter.list_data()):
+                moments = trainer._optimizer.create_state_multi_precision(i, data)
+                updater.states[i], updater.states_synced[i] = moments, True
     return trainer
+
+
+@contextlib.contextmanager
+def spread(nets, contexts):
+    """Let networks have a copy on each of several contexts inside a `with` block.
+
+    There the first context is the default one, whose copies are what all others look at; after the
+    block they are on it alone.
+    """
+    if len(contexts) == 1:
+        yield
+        return
+    with contexts[0]:
+        try:
+            for net in nets:
+                net.collect_params().reset_ctx(contexts)
+            yield
+        finally:
+            for parameter in (p for net in nets for p in net.collect_params().values()):
+                parameter.set_data(parameter.data())  # or the next line would take their mean
+                parameter.reset_ctx(contexts[0])
+
+
+def even(trainer):
+    """Give each context's copy the values of the first: weights, statistics, moments."""
+    for i, parameter in enumerate(trainer._params):
+        copies = [parameter.list_data()]
+        copies += zip(*(updater.states[i] for updater in trainer._updaters if i in updater.states))
+        for first, *others in copies:
+            for other in others:
+                other[:] = first.as_in_context(other.context)
+
+
+def mean_statistics(trainer):
+    """Let the first context have the mean of all contexts' running statistics, as BatchNorm's."""
+    for parameter in trainer._params:
+        if parameter.grad_req == 'null':
+            first, *others = parameter.list_data()
+            same = [other.as_in_context(first.context) for other in others]
+            first[:] = sum(same, first) / (1 + len(same))
 
 
 def parameters(trainer):
@@ -118,8 +161,10 @@ def updates(trainer):
 def set_updates(trainer, count):
     """Let Adam take `count` for the number of updates that it has made."""
     trainer._optimizer.num_update = count
-    for i in trainer._updaters[0].states if count else ():
-        trainer._optimizer._index_update_count[i] = count
+    for context in reversed(trainer._contexts):
+        trainer._optimizer._set_current_context(context.device_id)
+        for i in trainer._updaters[0].states if count else ():
+            trainer._optimizer._index_update_count[i] = count
 
 
 def view(array, shape=None, dtype=None):

@@ -33,7 +33,7 @@ except ImportError as error:
         raise CannotPlay('JAX needs Python 3.9 or newer') from error
     raise CannotPlay("JAX is not installed: pip install 'd2l_gan[xla]'") from error
 
-from d2l_gan.xla import penalties, play, runtime, saved, translate
+from d2l_gan.xla import penalties, play, runtime, saved, sharing, translate
 
 import jax.numpy as jnp
 
@@ -45,7 +45,8 @@ class XLA(Adversarial):
         sample: (X, Z, condition), arrays that show the shapes.
         penalty: None, or a name in `penalties.NAMES` and its weight.
         unroll: how many steps of D the generator looks ahead.
-        gpu: JAX's, None for the CPU. Between epochs everything lies on the CPU, with Gluon.
+        jax_devices: JAX's; several share each batch, none stand for its first CPU. Between epochs
+            everything lies on the CPU, with Gluon.
     """
 
     def __init__(
@@ -60,13 +61,14 @@ class XLA(Adversarial):
         sample,
         penalty=None,
         unroll=0,
-        gpu=None,
+        jax_devices=(),
     ):
         super().__init__(net_D, net_G, trainer_D, trainer_G, objective, first, device)
         X, Z, condition = sample
         if device.device_type != 'cpu':
             raise CannotPlay(f'JAX sees no {device}')
-        self.dtype, self.jax_device = X.dtype, gpu or runtime.devices('cpu')[0]
+        self.dtype = X.dtype
+        self.sharing = sharing.Sharing(jax_devices or runtime.devices('cpu')[:1])
         for trainer in (trainer_D, trainer_G):
             one_adam(trainer, device, X.dtype)
         names = ('condition',) if condition is not None else ()
@@ -81,6 +83,7 @@ class XLA(Adversarial):
             D, G, loss_D, loss_G, *map(_adam, (trainer_D, trainer_G)), first, objective.clip,
             objective.boundary, self.pack, objective.pairs, alike,
             penalty and penalties.penalty(*penalty), D.random or G.random or bool(penalty), unroll,
+            self.sharing.several and not D.random,
         )  # fmt: skip
         self.game, self.slots, self.programs, self.played = play.Game(self.rules), {}, {}, []
         self.ahead = 16  # steps in a call, until their time is known
@@ -155,10 +158,10 @@ class XLA(Adversarial):
         pool = {name: None if a is None else pools.filled(a, room) for name, a in pool.items()}
         pool['key'] = key
         notes, start = numpy.zeros((room, *games, 3, batch // self.pack), self.dtype), 0
-        with runtime.precision(self.dtype), jax.default_device(self.jax_device):
+        with runtime.precision(self.dtype), jax.default_device(self.sharing.first):
+            self.flat, pool, notes = self.sharing.put(self.flat, pool, notes)
             if (room, batch) not in self.programs:
                 self.programs[room, batch] = self.compile(self.flat, pool, notes)
-            pool = jax.device_put(pool, self.jax_device)
             while start < steps:
                 began, stop = time.perf_counter(), min(steps, start + self.ahead)
                 bounds = numpy.int32(start), numpy.int32(stop)
@@ -186,7 +189,11 @@ class XLA(Adversarial):
             program = jax.vmap(program, (0, axes, 1, None, None), (0, 1, 1))
         bounds = numpy.int32(0), numpy.int32(0)
         with runtime.keeping():
-            return jax.jit(program).lower(flat, *arguments, *bounds).compile()
+            return (
+                self.sharing.jit(program, flat, *arguments)
+                .lower(flat, *arguments, *bounds)
+                .compile()
+            )
 
     def rates(self, steps):
         """Return Adam's corrected rates of D and G and the average's, (steps, 3)."""

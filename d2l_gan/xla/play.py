@@ -42,6 +42,8 @@ class Rules(NamedTuple):
             D's loss, so it is halved with them.
         noisy: whether a step draws anything.
         unroll: how many steps of D the generator looks ahead; see `Game.ahead`.
+        alternate: let real and fake examples take turns in that one batch, so that none has to move
+            to another device.
     """
 
     net_D: Any
@@ -59,6 +61,7 @@ class Rules(NamedTuple):
     penalty: Any = None
     noisy: bool = False
     unroll: int = 0
+    alternate: bool = False
 
 
 def adam(constants, player, gradients, rate, examples):
@@ -145,6 +148,22 @@ class Game:
         pack, channels = self.rules.pack, X.shape[1] if X.ndim > 1 else 1
         return X[: len(X) // pack * pack].reshape(-1, pack * channels, *X.shape[2:])
 
+    def joined(self, X, fake_X):
+        """Return two batches as one, both without a rest that fills no pack."""
+        pack, whole = self.rules.pack, len(X) // self.rules.pack * self.rules.pack
+        parts = X[:whole], fake_X[:whole]
+        if not self.rules.alternate:
+            return jnp.concatenate(parts)
+        packs = [part.reshape(-1, pack, *part.shape[1:]) for part in parts]
+        return jnp.stack(packs, axis=1).reshape(2 * whole, *X.shape[1:])
+
+    def parted(self, Y):
+        """Return the logits on the two batches of `joined`, each (n, 1)."""
+        if not self.rules.alternate:
+            return jnp.split(Y, 2)
+        Y = Y.reshape(-1, 2, 1)
+        return Y[:, 0], Y[:, 1]
+
     def gradients_D(self, state, X, fake_X, condition, key):
         """Return the gradients of D's loss, and its verdicts on real and fake, and moves."""
         rules = self.rules
@@ -153,9 +172,9 @@ class Game:
         def loss(weights):
             judge = functools.partial(self.judge, state, weights)
             if rules.merge:
-                both = None if condition is None else jnp.concatenate([condition, condition])
-                Y, moves = judge(jnp.concatenate([X, fake_X]), both, keys[0])
-                real_Y, fake_Y = jnp.split(Y, 2)
+                both = None if condition is None else self.joined(condition, condition)
+                Y, moves = judge(self.joined(X, fake_X), both, keys[0])
+                real_Y, fake_Y = self.parted(Y)
             else:
                 real_Y, moves = judge(X, condition, keys[0])
                 fake_Y, more = judge(fake_X, condition, keys[1])

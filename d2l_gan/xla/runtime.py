@@ -40,6 +40,36 @@ def devices(kind):
             return []
 
 
+def several(kind, numbers):
+    """Return JAX's devices of these numbers, of a kind, or of GPUs where there are any.
+
+    A CPU is one device, unless JAX is told before it starts to part it into more; so that is done.
+
+    Raises:
+        RuntimeError: where not all of them are there.
+    """
+    flags = os.environ.get('XLA_FLAGS', '')
+    if 'host_platform_device_count' not in flags and 'JAX_NUM_CPU_DEVICES' not in os.environ:
+        flags += f' --xla_force_host_platform_device_count={max(numbers) + 1}'
+    before = os.environ.get('XLA_FLAGS')
+    os.environ['XLA_FLAGS'] = flags
+    try:
+        found = dict(enumerate((devices('gpu') if kind != 'cpu' else []) or devices(kind or 'cpu')))
+    finally:
+        if before is None:
+            del os.environ['XLA_FLAGS']
+        else:
+            os.environ['XLA_FLAGS'] = before
+    if not {*numbers} <= {*found}:
+        here = {device.platform for device in found.values()} or {kind}
+        raise RuntimeError(
+            f'`devices` asks for number {max(numbers)}, and JAX has {len(found)} of the kind '
+            f'{here.pop()!r}; a CPU is parted before JAX starts: set XLA_FLAGS='
+            f'--xla_force_host_platform_device_count={max(numbers) + 1}'
+        )
+    return [found[number] for number in numbers]
+
+
 def precision(dtype):
     """Return a context in which JAX computes with `dtype`, though that be float64."""
     wide = str(dtype) == 'float64'
