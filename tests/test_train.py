@@ -165,7 +165,7 @@ def test_same_seed_same_bits_with_known_and_unknown_shapes():
 
 def test_same_seed_same_bits_in_two_processes():
     code = (
-        'import sys; sys.path.insert(0, "tests"); from test_train import play\n'
+        'from tests.test_train import play\n'
         'history, weights = play(); print(history.loss_D.tolist(), history.loss_G.tolist(),'
         '[w.tobytes().hex() for w in weights])'
     )
