@@ -552,7 +552,8 @@ def timed():
     rank, count, rounds = (int(os.environ[name]) for name in ('RANK', 'COUNT', 'ROUNDS'))
     if count > 1:
         jax.config.update('jax_cpu_collectives_implementation', 'gloo')
-        jax.distributed.initialize(os.environ['ADDRESS'], count, rank)
+        here = os.environ['ADDRESS']  # by default the first would listen to the whole network
+        jax.distributed.initialize(here, count, rank, coordinator_bind_address=here)
     random = numpy.random.default_rng(0)
     draw = lambda *shape: random.standard_normal(shape, 'float32')
     net = lambda w, x: jnp.tanh(jnp.tanh(x @ w[0]) @ w[1]) @ w[2]
@@ -638,13 +639,14 @@ if __name__ == '__main__':
 r"""
 There are two hardware threads of one core here, and other programs were at work on them, so there was
 nothing to gain: in the run that this text was written from, a step took 13.4 ms on one device, 14.3 on
-two and 16.7 on four, and 44 and 115 ms as two and as four processes. Why so much? $\alpha$ was 1.9 ms,
-which is no wire but the time until the other process gets its turn; and XLA sends each of the six arrays
-by itself, in 12 and in 36 rounds. Fitted to the sums of two processes, the formula foretold those of four
-within 11 % up to two megabytes, and a third too low for eight, where four processes copy with one core.
-For the steps it foretold 37 and 82 ms. In another run, $\alpha$ was 5.3 ms; they took 155 and 362 ms, and
-the formula said 80 and 209. It is right about what matters: *small messages cost latency, so send few*.
-Each player's gradients put together in one array would save two thirds of the rounds.
+two and 16.7 on four: an efficiency of 47 and 20 %. As two and as four processes it took 44 and 115 ms, 15
+and 3 %. Why so much? $\alpha$ was 1.9 ms, which is no wire but the time until the other process gets its
+turn; and XLA sends each of the six arrays by itself, in 12 and in 36 rounds. Fitted to the sums of two
+processes, the formula foretold those of four within 11 % up to two megabytes, and a third too low for
+eight, where four processes copy with one core. For the steps it foretold 37 and 82 ms. In another run,
+$\alpha$ was 5.3 ms; they took 155 and 362 ms, and the formula said 80 and 209. It is right about what
+matters: *small messages cost latency, so send few*. Each player's gradients put together in one array
+would save two thirds of the rounds.
 
 ## From 8 to 1,024
 
@@ -757,6 +759,8 @@ message. When the share becomes small: below $n^*$ each new device helps, beyond
 When the batch has to grow with the devices, and the game does not bear it: 90 % efficient with a
 batch sixteen times as large is a fast way to the wrong place. And when what you want is many runs
 anyway: seeds and settings need no messages at all, and come first.
+
+`run` does all of this once, and writes it down; `make chapter-parallel` calls it.
 """
 
 
@@ -781,9 +785,9 @@ def run(
     check.whole('rounds', rounds)
     out = files.output_dir('parallel') if out is None else Path(out)
     games = {'pictures': one_device(device)}
+    large = batches(num_epochs=num_epochs, seeds=range(seed, seed + num_seeds))
     one, two = rehearse(['cpu(0)']), rehearse(['cpu(0)', 'cpu(1)'])
     alone, (first, second) = work('local'), served()
-    large = batches(num_epochs=num_epochs, seeds=range(seed, seed + num_seeds))
     times, old = timings(rounds), ages()
     games['points'] = times['devices'][1], (sum(ARRAYS[:3]), sum(ARRAYS[3:]))
     scores = {
@@ -824,10 +828,6 @@ def in_words(scores):
               for game, f in scores['paper'].items()]  # fmt: skip
     return '\n'.join(lines)
 
-
-# %%
-if __name__ == '__main__':
-    scores = run(show=True)
 
 # %% [markdown]
 r"""
