@@ -16,7 +16,7 @@ author = 'the authors of d2l_gan'
 version = release = d2l_gan.__version__
 language = 'en'
 extensions = ['myst_nb', 'sphinx.ext.autodoc', 'sphinx.ext.mathjax', 'sphinx.ext.napoleon']
-extensions += ['pages', 'games']
+extensions += ['pages', 'games', 'drawing']
 exclude_patterns = ['*.py', 'chapters/_*', 'chapters/.*', '**/.ipynb_checkpoints']
 nitpicky = True
 nitpick_ignore_regex = [('py:.*', '(matplotlib|mxnet|numpy)[.].*')]  # not ours to link

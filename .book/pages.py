@@ -44,6 +44,17 @@ import IPython.display as _display
 if _os.path.exists({film!r}):
     _display.display(_display.Image({film!r}, alt='The film of this training'))
 """
+DRAWING = """
+## Draw with it
+
+The generator that was trained while this page was made draws in your browser. Noise that is close
+together gives pictures that are alike: so a walk from one to another leads through things that are
+both, or neither.
+
+```{{draw}} {name}
+Where scripts run, it draws here, in the page; so does `python -m chapters {name} --sample 16`.
+```
+"""
 UNFOLD = ['remove-input', 'hide-output'], 'Watch the training'
 
 
@@ -66,6 +77,8 @@ def read(text, epochs=0, directory='.'):
             cells.append(_cell(DRAFT.format(epochs=epochs, few=few), ['remove-cell']))
         for out in _trainings(cell.source, chapter):
             cells.append(_cell(FILM.format(film=f'{out}/training.gif'), *UNFOLD))
+    if read_chapter(chapter).sample:  # its generator draws in the page, too
+        cells.append(nbformat.v4.new_markdown_cell(DRAWING.format(name=chapter)))
     notebook.cells = cells
     return notebook
 

@@ -47,6 +47,16 @@ const WORDS = {
       uniform: 'Uniform noise makes a parallelogram. It can have the mean and the covariance of ' +
         'a Gaussian, and is none: the distance compares no more than those two.',
     },
+    drawing: {
+      group: 'Draw with the trained generator', load: 'Load the generator and draw',
+      loading: 'The generator is being loaded.',
+      missing: "The generator's file is not beside this page: build the book again.",
+      picture: 'A generated digit', pictureOf: digit => `A generated ${digit}`,
+      another: 'Another one', digit: digit => `Draw a ${digit}`, digits: 'Which digit',
+      walk: ['Walk across', 'Walk down'], direction: number => `Direction ${number}`,
+      note: 'The map has four samples at its corners; between them lies noise that is mixed of ' +
+        'theirs. The directions are those to which the first layer answers most.',
+    },
   },
   'zh-CN': {
     game: '在本页中训练的生成对抗网络',
@@ -89,6 +99,15 @@ const WORDS = {
       done: '两个椭圆重合，颜色也淡了：几乎没有一处还能把真实的点和生成的点区分开。',
       uniform: '均匀的噪声生成一个平行四边形。它可以有高斯分布的均值和协方差，却不是高斯分布：' +
         '这里的距离只比较这两者。',
+    },
+    drawing: {
+      group: '用训练好的生成器作画', load: '载入生成器，开始作画',
+      loading: '正在载入生成器。',
+      missing: '本页旁边没有生成器的文件：请重新生成本书。',
+      picture: '生成的数字', pictureOf: digit => `生成的数字${digit}`,
+      another: '再来一个', digit: digit => `画一个${digit}`, digits: '哪个数字',
+      walk: ['横向移动', '纵向移动'], direction: number => `方向${number}`,
+      note: '图的四角是四个样本，中间各处的噪声由它们混合而成。各个方向是第一层反应最强的方向。',
     },
   },
 };
