@@ -161,8 +161,10 @@ class Draw(SphinxDirective):
 
 def bring(app, error):
     """Put the generators beside the other scripts, from where a page loads them when asked."""
+    static = Path(app.outdir) / '_static'
     for path in Path(app.config.book_runs).glob('browser/*.js'):
-        shutil.copy(str(path), str(Path(app.outdir) / '_static'))
+        if static.is_dir():  # it is not, where no pages are made
+            shutil.copy(str(path), str(static))
 
 
 def setup(app):

@@ -56,6 +56,10 @@ def test_every_link_and_image_is_there_and_nothing_comes_from_outside(book, addr
         visit(browser, page)
         # Folded pictures load as soon as they are unfolded.
         browser.execute_script("document.querySelectorAll('details').forEach(d => d.open = true)")
+        browser.execute_script("[...document.images].forEach(image => image.loading = 'eager')")
+        wait_for(lambda: browser.execute_script(
+            'return [...document.images].every(image => image.complete)'
+        ))  # fmt: skip
         found = seen[page] = browser.execute_script(CRAWL)
         assert found['wrong'] == [], page
         assert found['set'] >= found['formulas'], page

@@ -25,7 +25,7 @@ const OPERATORS = {
 
   // Each number of the input, times a kernel, is added to the output around its place.
   Deconvolution([x, W, c], {attrs, shape: [channels, height, width]}, [[from, rows, columns]]) {
-    const [kh, kw] = attrs.kernel, [sh, sw] = attrs.stride || [1, 1], [ph, pw] = attrs.pad || [0, 0];
+    const {kernel: [kh, kw], stride: [sh, sw] = [1, 1], pad: [ph, pw] = [0, 0]} = attrs;
     const sums = new Float64Array(channels * height * width);
     for (let i = 0; i < from; i++) {
       for (let o = 0; o < channels; o++) {

@@ -220,7 +220,7 @@ function update(aloud) {
   const epoch = words.at(Math.floor(model.steps / STEPS));
   playButton.textContent = running ? words.pause : !model.steps ? words.play : words.on;
   root.dataset.running = running;
-  verdict.textContent = `${epoch} ${text}`;
+  verdict.textContent = epoch + text;
   look.textContent = words.look[lookAt(rank)];
   readD.textContent = number(last_D);
   readG.textContent = number(last_G);
@@ -231,7 +231,7 @@ function update(aloud) {
   fields.preset.value = Object.keys(PRESETS).find(name => same(PRESETS[name])) || 'mine';
   // A screen reader hears the verdict when the reader did something, and every fifth epoch.
   const fifth = Math.floor(model.epoch / 5);
-  if (aloud || (running && fifth !== said)) told.textContent = `${epoch} ${text}`;
+  if (aloud || (running && fifth !== said)) told.textContent = epoch + text;
   said = fifth;
   const mean = model.net_G[0].c.map(x => x.toFixed(1)).join(', ');
   const labels = [
@@ -283,6 +283,8 @@ function label(context, text, x, y, align = 'left', colour = colours.faint) {
   Object.assign(context, {fillStyle: colour, textAlign: align, textBaseline: 'middle'});
   context.fillText(text, x, y);
 }
+
+const minus = number => String(number).replace('-', '−');
 
 // What D thinks of each place: (GRID + 1)^2 numbers in (0, 1), row by row from the top.
 const thought = new Float64Array((GRID + 1) ** 2);
@@ -377,8 +379,8 @@ function drawPlane() {
   const real = model.points.slice(0, SHOWN), fake = fixed.map(z => model.generate(z));
   think([...real, ...fake]);
   shade(context, left, 0, width, height);
-  for (let x = -2; x <= 4; x += 2) label(context, `${x}`.replace('-', '−'), X(x), height + 12, 'center');
-  for (let y = -4; y <= 8; y += 2) label(context, `${y}`.replace('-', '−'), left - 7, Y(y), 'right');
+  for (let x = -2; x <= 4; x += 2) label(context, minus(x), X(x), height + 12, 'center');
+  for (let y = -4; y <= 8; y += 2) label(context, minus(y), left - 7, Y(y), 'right');
   context.save();
   context.beginPath();
   context.rect(left, 0, width, height);
@@ -426,11 +428,12 @@ function chart(canvas, least, most, scale, ticks, rows, lines) {
   };
   for (const y of ticks) {
     line(context, [[left, Y(y)], [right, Y(y)]], colours.faint, 0.2);
-    label(context, String(y).replace('-', '−'), left - 6, Y(y), 'right');
+    label(context, minus(y), left - 6, Y(y), 'right');
   }
-  for (const epoch of [0, last / 4, last / 2, 3 * last / 4, last]) {
+  for (const epoch of [0, last / 4, last / 2, 3 * last / 4]) {
     label(context, String(epoch), X(epoch), height + 12, 'center');
   }
+  label(context, words.axis(last), right + 8, height + 12, 'right');
   for (const [y, text] of rows) {
     line(context, [[left, Y(y)], [right, Y(y)]], colours.faint, 1, [2, 3]);
     label(context, text, right - 2, Y(y) - 8, 'right');
@@ -446,7 +449,9 @@ function drawCharts() {
   const least = Math.min(0, ...all), most = Math.max(1.5 * balance.D, 0.3, ...all);
   const step = [0.1, 0.2, 0.5, 1, 2, 5, 10, 50, 200].find(s => (most - least) / s < 6) || most;
   const ticks = [];
-  for (let y = Math.ceil(least / step) * step; y <= most; y += step) ticks.push(Number(y.toFixed(2)));
+  for (let y = Math.ceil(least / step) * step; y <= most; y += step) {
+    ticks.push(Number(y.toFixed(2)));
+  }
   const lines = [['D', colours.real, []], ['G', colours.fake, [5, 3]]];
   const rows = [[balance.D, words.balance]];
   if (Math.abs(balance.G - balance.D) > 0.2) rows.push([balance.G, '']);
