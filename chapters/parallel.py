@@ -51,7 +51,8 @@ twice.
 Section 13.6 of the book does this for one network: `split_and_load` cuts a batch, and a `Trainer`
 with the store `'device'` adds up the gradients of all copies. Here it is for two players. They are
 the book's `update_D` and `update_G`, with a list where there was one array. MXNet runs each line
-without waiting for it, so the devices are at work together.
+without waiting for it, so the devices are at work together. (`train(..., engine='textbook',
+devices=['gpu(0)', 'gpu(1)'])` does this for you.)
 """
 
 

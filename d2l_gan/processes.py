@@ -25,7 +25,7 @@ sys.excepthook = _fail
 """
 
 
-def together(roles, *functions, head='', seconds=120):
+def together(roles, *functions, head='', seconds=300):
     """Call the last function in fresh processes, and return what each printed, as lists of JSON.
 
     The processes do not import the caller's module, which may be a notebook: they are handed the
