@@ -26,7 +26,7 @@ OPERATORS = {
 }  # fmt: skip
 TRIED, ERROR = 64, 2 / 255  # pictures, and what rounded weights may change of a pixel
 LARGEST = 1_500_000  # bytes of a file
-DIRECTIONS = 4
+DIRECTIONS, PIXELS = 4, 28 * 28
 
 
 def script(generator, name, bits=None):
@@ -50,6 +50,8 @@ def script(generator, name, bits=None):
     arrays = {key: host(array).astype('float32') for key, array in generator.arrays.items()}
     Z, condition = _noise(generator, 1)
     outputs = generator.run(Z, condition)
+    if outputs[-1].size != PIXELS:
+        raise ValueError(f'the generator makes {outputs[-1].size} numbers, not {PIXELS}')
     computing = [node for node in generator.nodes if 'reshape' not in node['op']]
     symmetric = 'tanh' in (computing[-1]['op'], computing[-1]['attrs'].get('act_type'))
     chosen = _bits(generator, arrays, symmetric) if bits is None else dict.fromkeys(arrays, bits)

@@ -123,7 +123,9 @@ function set(settings) {
   const anew = 'init_std' in settings && settings.init_std !== model.settings.init_std;
   Object.assign(model.settings, settings);
   if (settings.prior) drawNoise();
-  anew ? reset(model.settings.seed) : update();
+  if (anew) return reset(model.settings.seed);
+  sync();
+  update();
 }
 
 function drawNoise() {
@@ -136,6 +138,7 @@ function clear() {
   Object.assign(sums, {D: 0, G: 0, n: 0});
   [series, ends, due, before, drawn, said] = [[], EPOCHS, 0, null, -1, 0];
   drawNoise();
+  sync();
   update();
 }
 
@@ -215,8 +218,17 @@ function lookAt(rank) {
 
 const number = x => x === undefined ? '' : x.toFixed(Math.abs(x) < 0.1 ? 4 : 3);
 
+// Let the controls show the settings.
+function sync() {
+  const {settings} = model;
+  for (const name of ['lr_D', 'lr_G', 'beta1', 'init_std']) fields[name].show(settings[name]);
+  for (const name of ['objective', 'prior', 'seed']) fields[name].value = settings[name];
+  const same = rules => Object.entries(rules).every(([key, value]) => settings[key] === value);
+  fields.preset.value = Object.keys(PRESETS).find(name => same(PRESETS[name])) || 'mine';
+}
+
 function update(aloud) {
-  const {settings, last_D, last_G} = model, {rank, text} = judged();
+  const {last_D, last_G} = model, {rank, text} = judged();
   const epoch = words.at(Math.floor(model.steps / STEPS));
   playButton.textContent = running ? words.pause : !model.steps ? words.play : words.on;
   root.dataset.running = running;
@@ -225,10 +237,6 @@ function update(aloud) {
   readD.textContent = number(last_D);
   readG.textContent = number(last_G);
   readDistance.textContent = number(model.distance());
-  for (const name of ['lr_D', 'lr_G', 'beta1', 'init_std']) fields[name].show(settings[name]);
-  for (const name of ['objective', 'prior', 'seed']) fields[name].value = settings[name];
-  const same = rules => Object.entries(rules).every(([key, value]) => settings[key] === value);
-  fields.preset.value = Object.keys(PRESETS).find(name => same(PRESETS[name])) || 'mine';
   // A screen reader hears the verdict when the reader did something, and every fifth epoch.
   const fifth = Math.floor(model.epoch / 5);
   if (aloud || (running && fifth !== said)) told.textContent = epoch + text;
@@ -324,7 +332,8 @@ function shade(context, left, top, width, height) {
   const image = new ImageData(GRID + 1, GRID + 1);
   thought.forEach((p, i) => {
     const colour = p > 0.5 ? colours.realRGB : colours.fakeRGB;
-    image.data.set([...colour, 120 * Math.abs(2 * p - 1)], 4 * i);
+    for (let k = 0; k < 3; k++) image.data[4 * i + k] = colour[k];
+    image.data[4 * i + 3] = 120 * Math.abs(2 * p - 1);
   });
   shades.getContext('2d').putImageData(image, 0, 0);
   const cell = [width / GRID, height / GRID]; // a shade is centred on its grid point
@@ -343,6 +352,8 @@ function contour(context, level, place) {
   context.beginPath();
   for (let row = 0; row < GRID; row++) {
     for (let column = 0; column < GRID; column++) {
+      const below = (i, j) => at(row + i, column + j) < 0, one = below(0, 0);
+      if (below(0, 1) === one && below(1, 1) === one && below(1, 0) === one) continue;
       const corners = [[0, 0], [0, 1], [1, 1], [1, 0]].map(([i, j]) => [row + i, column + j]);
       const cut = [];
       corners.forEach(([i, j], n) => {
