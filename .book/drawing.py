@@ -52,8 +52,7 @@ def script(generator, name, bits=None):
     outputs = generator.run(Z, condition)
     if outputs[-1].size != PIXELS:
         raise ValueError(f'the generator makes {outputs[-1].size} numbers, not {PIXELS}')
-    computing = [node for node in generator.nodes if 'reshape' not in node['op']]
-    symmetric = 'tanh' in (computing[-1]['op'], computing[-1]['attrs'].get('act_type'))
+    symmetric = generator.scale == 'symmetric'
     chosen = _bits(generator, arrays, symmetric) if bits is None else dict.fromkeys(arrays, bits)
     model = {
         'latent': int(numpy.prod(generator.latent_dim)), 'prior': generator.prior,

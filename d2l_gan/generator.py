@@ -139,7 +139,7 @@ class Generator:
 
     @property
     def scale(self):
-        """Return how its pictures are coded: 'symmetric' where it ends in a tanh, else 'unit'."""
+        """Return how its pictures are coded, 'symmetric' where it ends in a tanh, else 'unit'."""
         last = self.nodes[-1]
         tanh = 'tanh' in (last['attrs'].get('act_type'), last['op'].rpartition('_')[2])
         return 'symmetric' if tanh else 'unit'
