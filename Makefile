@@ -4,12 +4,13 @@ PYTHON ?=
 ARGS ?=
 EXECUTE ?=
 FRESH ?=
+LANGUAGE ?=
 CHAPTERS ?= $(filter-out chapters/__%,$(wildcard chapters/*.py))
 python := .venv/bin/python
 checked := d2l_gan chapters tests setup.py .ci .book
 
-.PHONY: help test test-slow test-pythons lint format scores bench gpu weather notebooks lab book doctor \
-	clean FORCE
+.PHONY: help test test-slow test-pythons lint format scores bench gpu weather notebooks lab book \
+	translations doctor clean FORCE
 .DELETE_ON_ERROR:
 
 help: ## Print these targets.
@@ -57,15 +58,21 @@ gpu: .venv/.test ## Prove on a GPU that JAX sees: parity, timing; ARGS=--rehears
 weather: .venv/.test ## Kill, damage and starve trainings, and print what was lost.
 	$(python) -m tests.benchmarks.weather $(ARGS)
 
-notebooks: .venv/.notebook ## Turn the chapters into build/notebooks/*.ipynb; EXECUTE=1 runs them.
-	@$(python) .ci/notebooks.py $(if $(EXECUTE),--execute) $(if $(FRESH),--fresh) $(CHAPTERS)
+notebooks: .venv/.notebook ## Turn the chapters into build/notebooks; EXECUTE=1 runs them, LANGUAGE=zh.
+	@$(python) .ci/notebooks.py $(if $(EXECUTE),--execute) $(if $(FRESH),--fresh) \
+		$(if $(LANGUAGE),--language $(LANGUAGE)) $(CHAPTERS)
 
-lab: notebooks ## Open the notebooks in JupyterLab.
+lab: notebooks ## Open the notebooks in JupyterLab; LANGUAGE=zh for the Chinese ones.
+	$(if $(LANGUAGE),D2L_GAN_LANG=$(LANGUAGE)) \
 	$(python) -m jupyterlab --config=.ci/jupyter.py --ServerApp.root_dir=. \
-		--LabApp.default_url=/lab/tree/build/notebooks $(if $(filter 0,$(shell id -u)),--allow-root) $(ARGS)
+		--LabApp.default_url=/lab/tree/build/notebooks$(patsubst %,/%,$(filter-out en,$(LANGUAGE))) $(if $(filter 0,$(shell id -u)),--allow-root) $(ARGS)
 
-book: .venv/.book ## Build the book, to read in a browser, in build/book.
+book: .venv/.book ## Build the book, to read in a browser, in build/book and build/book/zh.
 	$(python) -m sphinx -n -W --keep-going -b html .book build/book $(ARGS)
+	$(python) -m sphinx -n -W --keep-going -b html -D language=zh_CN .book build/book/zh $(ARGS)
+
+translations: .venv/.book ## Bring the translations in step with README, book and chapters.
+	$(python) .book/translation.py
 
 clean: ## Remove the environment and everything that was generated.
 	rm -rf .venv .nox build dist *.egg-info .pytest_cache .ruff_cache .hypothesis .coverage* htmlcov

@@ -46,11 +46,11 @@ together = (
     'qtconsole>=5.6 terminado>=0.18'
 )
 book_cells += [f"{need}; python_version < '3.10'" for need in together.split()]
-notebook = ['ipykernel', 'ipywidgets', 'jupyterlab', 'jupytext', 'nbclient', 'nbconvert']
+notebook = ['babel', 'ipykernel', 'ipywidgets', 'jupyterlab', 'jupytext', 'nbclient', 'nbconvert']
 export = ["onnx>=1.14.1,<1.18; python_version < '3.13'", "onnxruntime; python_version < '3.13'"]
 xla = ["jax>=0.4.30; python_version >= '3.9'"]
 test = [
-    'hypothesis', 'ipykernel', 'jupytext', 'nbclient', 'nox', 'pytest', 'pytest-cov',
+    'babel', 'hypothesis', 'ipykernel', 'jupytext', 'nbclient', 'nox', 'pytest', 'pytest-cov',
     'pytest-xdist', 'ruff', 'scipy', 'selenium', 'setuptools',
 ]  # fmt: skip
 
@@ -66,7 +66,7 @@ setup(
     long_description_content_type='text/markdown',
     license='Apache-2.0',
     packages=find_packages(include=['d2l_gan', 'd2l_gan.*', 'chapters']),
-    package_data={'chapters': ['*.gif', '*.png', '*.md', '*.json']},
+    package_data={'chapters': ['*.gif', '*.png', '*.md', '*.json'], 'd2l_gan': ['*.po']},
     options={'build': {'build_base': scratch}},
     python_requires='>=3.8',
     install_requires=requires,
@@ -82,7 +82,7 @@ setup(
         'export': export,
         'xla': xla,
         'test': [*book_cells, *test, *export, *xla],
-        'book': ['furo', 'jupytext', 'myst-nb', 'sphinx', 'sphinx-mathjax-offline', *xla],
+        'book': ['babel', 'furo', 'jupytext', 'myst-nb', 'sphinx', 'sphinx-mathjax-offline', *xla],
     },
     entry_points={'console_scripts': ['d2l-gan = chapters.__main__:main']},
 )

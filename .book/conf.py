@@ -2,6 +2,7 @@
 
 `make book ARGS="-D book_epochs=1"` trains for one epoch wherever a chapter trains, to see the pages
 soon. `-D exclude_patterns='*.py,chapters/_*,chapters/mnist*'` leaves chapters out.
+`-D language=zh_CN` is the Chinese book, of chapters that have run in the English one.
 """
 
 import sys
@@ -46,5 +47,11 @@ html_theme = 'furo'
 html_favicon = 'icon.svg'
 html_static_path = ['book.css', 'browser']
 html_css_files = ['book.css']
+templates_path = ['templates']
+html_sidebars = {
+    '**': [f'sidebar/{part}.html' for part in (
+        'brand', 'languages', 'search', 'scroll-start', 'navigation', 'scroll-end',
+    )]
+}  # fmt: skip
 html_copy_source = html_show_copyright = html_show_sphinx = False
 pygments_style, pygments_dark_style = 'friendly', 'github-dark'

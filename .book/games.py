@@ -5,9 +5,11 @@ import re
 from pathlib import Path
 
 from chapters.__main__ import names
+from d2l_gan import words
 
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
+from translation import Translations
 
 ROOT = Path(__file__).resolve().parent.parent
 PLAY = ['words.js', 'game.js', 'play.js']
@@ -39,6 +41,7 @@ class Cards(SphinxDirective):
             name.replace('-', '_'): what
             for name, what in re.findall(r'^\| `chapter-(\S+)` \| (.+) \|$', text, re.MULTILINE)
         }
+        say = Translations('README', words.language()).say
         cards = nodes.container(classes=['cards'])
         for name in names():
             if f'chapters/{name}' not in self.env.found_docs:
@@ -48,7 +51,7 @@ class Cards(SphinxDirective):
             if picture:
                 uri = '/' + os.path.relpath(picture, self.env.srcdir)
                 card += nodes.image(uri=uri, alt='', loading='lazy')
-            lines = f'**{{doc}}`/chapters/{name}`**\n\n{taught.get(name, "")}'
+            lines = f'**{{doc}}`/chapters/{name}`**\n\n{say(taught.get(name, ""))}'
             card += self.parse_text_to_nodes(lines)
             cards += card
         return [cards]
@@ -57,6 +60,8 @@ class Cards(SphinxDirective):
         """Return the path of the best picture that the chapter left in this build, or None."""
         runs = Path(self.config.book_runs) / 'build'
         folders = [runs / name, *sorted(runs.glob(f'{name}?*'))]
+        if words.language() != 'en':
+            folders = [folder / words.language() for folder in folders] + folders
         found = (sorted(f.rglob(kind)) for kind in PICTURES for f in folders)
         return next((paths[0] for paths in found if paths), None)
 

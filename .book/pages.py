@@ -2,6 +2,7 @@
 
 import ast
 import functools
+import gettext
 import importlib
 import json
 import os
@@ -13,13 +14,17 @@ from pathlib import Path
 
 from chapters.__main__ import names, options
 from chapters.__main__ import read as read_chapter
+from d2l_gan import words
 
 import jupytext
 import nbformat
+import twice
 from docutils import nodes
 from docutils.statemachine import StringList
+from sphinx import search
 from sphinx.directives.other import TocTree
 from sphinx.util.docutils import SphinxDirective
+from translation import Translations, rewrite, translate
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
@@ -39,10 +44,15 @@ def _draft(full=run, epochs={epochs}):
 run = _draft()
 """
 
+# Before the chapter's own cells: each figure and film is made for both books at once.
+START = """
+import os as _os, sys as _sys
+_sys.path.append({here!r})
+import twice as _twice
+_os.chdir({directory!r})
+"""
 FILM = """
-import IPython.display as _display
-if _os.path.exists({film!r}):
-    _display.display(_display.Image({film!r}, alt='The film of this training'))
+_twice.show_film({film!r})
 """
 # Their generators draw digits in the page, too.
 DRAW = 'mnist_vanilla', 'mnist_leaky', 'mnist_deep', 'dcgan', 'conditional'
@@ -60,16 +70,17 @@ Where scripts run, it draws here, in the page; so does `python -m chapters {name
 UNFOLD = ['remove-input', 'hide-output'], 'Watch the training'
 
 
-def read(text, epochs=0, directory='.'):
+def read(text, epochs=0, directory='.', language='en', executed=None):
     """Return a chapter as a notebook that runs in `directory`, with a film below each training.
 
     epochs: if not 0, a draft: `run` trains for so many epochs at most, on few digits.
+    language: if not 'en', it has run already, and is read from the directory `executed`.
     """
     notebook = jupytext.reads(text, fmt='py:percent')
     (chapter,) = (name for name in names() if _chapter(name) == text)
     few = any(o.name == 'data' and o.default == 'auto' for o in options(read_chapter(chapter)))
     # What a chapter writes is kept apart from what a reader's own runs have written to build/.
-    cells = [_cell(f'import os as _os\n_os.chdir({str(directory)!r})', ['remove-cell'])]
+    cells = [_cell(START.format(directory=str(directory), here=str(HERE)), ['remove-cell'])]
     for cell in notebook.cells:
         cells.append(cell)
         if cell.cell_type != 'code':
@@ -82,7 +93,36 @@ def read(text, epochs=0, directory='.'):
     if chapter in DRAW:
         cells.append(nbformat.v4.new_markdown_cell(DRAWING.format(name=chapter)))
     notebook.cells = cells
-    return notebook
+    return notebook if language == 'en' else foreign(notebook, chapter, language, executed)
+
+
+def foreign(notebook, chapter, language, executed):
+    """Return a chapter's notebook in another language, with what it showed in the English book."""
+    path = Path(executed) / f'chapters/{chapter}.ipynb'
+    done = nbformat.read(path, 4) if path.exists() else nbformat.v4.new_notebook()
+    if [cell.source for cell in done.cells] != [cell.source for cell in notebook.cells]:
+        raise ValueError(f'`{path}` is not of this {chapter}.py; build the English book first')
+    say = Translations(chapter, language).say
+    for cell in done.cells:
+        if cell.cell_type == 'markdown':
+            cell.source = rewrite(cell.source, say)
+        else:
+            cell.outputs = list(_outputs(cell.outputs, language))
+    return done
+
+
+def _outputs(outputs, language):
+    streams = set()
+    for output in outputs:
+        if output.output_type == 'stream':
+            if output.name in streams:
+                continue  # MyST-NB has added it to the first, and left it where it was
+            streams.add(output.name)
+            with words.speaking(language):
+                output.text = words.say(output.text)
+        elif 'data' in output:
+            output.data.update(output.metadata.pop(language, {}))
+        yield output
 
 
 def _chapter(name):
@@ -138,7 +178,9 @@ class Scores(SphinxDirective):
         paths = [parent / f'{name}.json' for parent in (ROOT / 'build/scores', HERE / 'results')]
         found = [path for path in paths if path.exists()]
         if not found:
-            return self.parse_text_to_nodes(f'Not measured yet: `make scores ARGS={name}` does it.')
+            return self.parse_text_to_nodes(
+                words.say(f'Not measured yet: `make scores ARGS={name}` does it.')
+            )
         self.env.note_dependency(str(found[0]))
         rows = json.loads(found[0].read_text(encoding='utf-8'))
         columns = [[part.strip() for part in line.split('|')] for line in self.content if line]
@@ -160,15 +202,16 @@ class Scores(SphinxDirective):
                     worst = max(values) if better == 'lower' else min(values)
                     cell += f' ({worst:{form}})'
                 cells.append(cell)
-            lines.append(f'| {row} | ' + ' | '.join(cells) + ' |')
-        count = ' to '.join(str(number) for number in sorted({min(seeds), max(seeds)}))
-        told = (
-            f'Medians over {count} seeds, the worst seed in brackets'
-            if max(seeds) > 1
-            else 'Seed 0'
-        )
-        told += f'; `make scores ARGS={name}`.'
-        return self.parse_text_to_nodes('\n'.join([*lines, '', told]))
+            lines.append(f'| {words.say(row)} | ' + ' | '.join(cells) + ' |')
+        low, high = min(seeds), max(seeds)
+        count = f'{low} to {high}' if low < high else f'{low}'
+        told = f'Seed 0; `make scores ARGS={name}`.'
+        if high > 1:
+            told = (
+                f'Medians over {count} seeds, the worst seed in brackets; '
+                f'`make scores ARGS={name}`.'
+            )
+        return self.parse_text_to_nodes('\n'.join([*lines, '', words.say(told)]))
 
 
 def _values(scores, key):
@@ -189,7 +232,7 @@ class Built(SphinxDirective):
 
     def run(self):
         """Return the table."""
-        lines = ['| training | score | |', '| --- | --- | ---: |']
+        lines = [words.say('| training | score | |'), '| --- | --- | ---: |']
         for line in filter(None, self.content):
             where, key, title, form = (part.strip() for part in line.split('|'))
             path = Path(self.config.book_runs) / 'build' / where / 'scores.json'
@@ -199,8 +242,8 @@ class Built(SphinxDirective):
                     value = value[part]
                 lines.append(f'| {where} | {title} | {format(value, form)} |')
         epochs = self.config.book_epochs
-        note = f'**A draft: each training had `num_epochs={epochs}`.**\n\n' if epochs else ''
-        return self.parse_text_to_nodes(note + '\n'.join(lines))
+        note = f'**A draft: each training had `num_epochs={epochs}`.**' if epochs else ''
+        return self.parse_text_to_nodes('\n'.join([words.say(note), '', *lines]))
 
 
 class Film(SphinxDirective):
@@ -211,7 +254,10 @@ class Film(SphinxDirective):
 
     def run(self):
         """Return the figure."""
-        path = Path(self.config.book_runs) / 'build' / self.arguments[0] / 'training.gif'
+        path = Path(self.config.book_runs) / 'build' / self.arguments[0]
+        path = (
+            path / (twice.LANGUAGE if words.language() == twice.LANGUAGE else '') / 'training.gif'
+        )
         if not path.exists():
             return []
         caption = ' '.join(self.content)
@@ -261,11 +307,86 @@ def _target(name, module):
     return None
 
 
+# The book in another language
+
+
+def spoken(app):
+    """Return the language of this book, as the library calls it."""
+    return app.config.language.partition('_')[0]
+
+
+def executed(app):
+    """Return where MyST-NB keeps what the English book has run; the others are inside that one."""
+    out = Path(app.outdir).resolve()
+    return (out if spoken(app) == 'en' else out.parent).with_name('jupyter_execute')
+
+
+def translated(app, docname, source):
+    """Translate a page as it is read; chapters are translated as notebooks."""
+    if spoken(app) != 'en' and not docname.startswith('chapters/'):
+        source[0] = translate(source[0], docname, spoken(app))
+
+
+def switch(app, pagename, templatename, context, doctree):
+    """Let each page know where it is in the other languages."""
+    there = {'zh': f'../{pagename}.html'} if spoken(app) != 'en' else {}
+    context['languages'] = [
+        ('English', 'en', there.get(spoken(app), '')),
+        ('中文', 'zh', '' if spoken(app) == 'zh' else f'zh/{pagename}.html'),
+    ]
+
+
+# What the theme says to readers and nobody has translated.
+THEME = {
+    'zh': {
+        'Back to top': '回到顶部', 'On this page': '本页目录', 'Home': '首页', 'Next': '下一页',
+        'Previous': '上一页', 'Made with ': '制作工具：', 'Contents': '目录',
+    }
+}  # fmt: skip
+
+
+class Theme(gettext.NullTranslations):
+    """Say in another language what the theme says."""
+
+    def __init__(self, language):
+        super().__init__()
+        self.gettext = lambda message: THEME[language].get(message, message)
+
+
+class Pairs(search.SearchLanguage):
+    """Find Chinese, which has no spaces, by pairs of letters: no dictionary has to know a word."""
+
+    lang, language_name = 'zh', 'Chinese'
+    parts = re.compile('[\u4e00-\u9fff]+|[^\\W\u4e00-\u9fff]+')
+    js_splitter_code = """
+const parts = /[\\u4e00-\\u9fff]+|[^\\s\\p{P}\\u4e00-\\u9fff]+/gu;
+var splitQuery = (query) => (query.match(parts) || []).flatMap(
+  (part) => /^[\\u4e00-\\u9fff]{2}/.test(part)
+    ? Array.from({length: part.length - 1}, (_, i) => part.slice(i, i + 2)) : [part]);
+"""
+
+    def split(self, input):
+        """Return words, of Chinese each letter and each pair of letters."""
+        found = []
+        for part in self.parts.findall(input):
+            if '\u4e00' <= part[0] <= '\u9fff':
+                found += [*part, *(part[i : i + 2] for i in range(len(part) - 1))]
+            else:
+                found.append(part)
+        return found
+
+
 def configure(app, config):
     """Say where chapters run, and let MathJax come with the book instead of from the network."""
-    config.book_runs = config.book_runs or str(Path(app.outdir).resolve().parent / 'book-runs')
-    reader = config.nb_custom_formats['.py'][1]
-    reader.update(directory=config.book_runs, epochs=int(config.book_epochs))
+    language = spoken(app)
+    if language != 'en':
+        config.nb_execution_mode = 'off'
+        os.environ['D2L_GAN_LANG'] = language
+    config.book_runs = config.book_runs or str(executed(app).parent / 'book-runs')
+    config.nb_custom_formats['.py'][1].update(
+        directory=config.book_runs, epochs=int(config.book_epochs),
+        language=language, executed=executed(app),
+    )  # fmt: skip
     mathjax = Path(util.find_spec('sphinx-mathjax-offline').origin).parent
     config.html_static_path.append(str(mathjax / 'static/mathjax/tex-svg.js'))
     config.mathjax_path = 'tex-svg.js'
@@ -277,7 +398,12 @@ def every_page(app, env, added, changed, removed):
 
 
 def clear(app):
-    """Forget what an earlier book's chapters wrote."""
+    """Forget what an earlier book's chapters wrote; the other languages' still need it."""
+    if spoken(app) != 'en':
+        own = str(executed(app) / spoken(app))
+        app.translator.add_fallback(Theme(spoken(app)))
+        app.env.mystnb_config = app.env.mystnb_config.copy(output_folder=own)
+        return
     shutil.rmtree(app.config.book_runs, ignore_errors=True)
     Path(app.config.book_runs).mkdir(parents=True)
 
@@ -291,8 +417,11 @@ def setup(app):
     app.add_directive('built', Built)
     app.add_directive('film', Film)
     app.connect('config-inited', configure)
-    app.connect('builder-inited', clear)
+    app.connect('builder-inited', clear, priority=900)  # after MyST-NB's
     app.connect('env-get-outdated', every_page)
     app.connect('env-before-read-docs', chapters_first)
+    app.connect('source-read', translated)
+    app.connect('html-page-context', switch)
+    search.languages['zh'] = Pairs
     app.connect('autodoc-process-docstring', markdown, priority=400)  # napoleon has 500
     return {'parallel_read_safe': False}  # the chapters come before what quotes them

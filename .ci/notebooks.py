@@ -1,7 +1,8 @@
 """Turn chapters into notebooks, and leave alone those that a reader has changed.
 
-`.ci/notebooks.py [--execute] [--fresh] chapters/gaussian.py ...`; the Makefile calls it. Beside the
-notebooks, .made.json keeps the checksums of what was made, and of what it was made from.
+`.ci/notebooks.py [--execute] [--fresh] [--language zh] chapters/gaussian.py ...`; the Makefile
+calls it. Beside the notebooks, .made.json keeps the checksums of what was made, and of what it was
+made from. Those in another language have a folder of their own.
 """
 
 import argparse
@@ -16,6 +17,7 @@ from pathlib import Path
 import jupytext
 import nbformat
 
+BOOK = Path(__file__).resolve().parents[1] / '.book'
 FOLDER = Path('build/notebooks')
 KERNEL = {'name': 'python3', 'display_name': 'Python 3 (ipykernel)', 'language': 'python'}
 
@@ -60,9 +62,27 @@ def alive():
             print(file=sys.stderr)
 
 
-def make(chapter, path, execute):
+def translations(chapter, language):
+    """Return the translations of a chapter's prose, None for English."""
+    if language == 'en':
+        return None
+    sys.path.insert(0, str(BOOK))
+    from translation import LANGUAGES, Translations
+
+    if language not in LANGUAGES:
+        sys.exit(f'`LANGUAGE` is {language}; it must be en or {" or ".join(LANGUAGES)}')
+    return Translations(chapter.stem, language)
+
+
+def make(chapter, path, execute, said=None):
     """Write the notebook of `chapter` to `path`, with the outputs of its cells if `execute`."""
     notebook = jupytext.read(chapter, fmt='py:percent')
+    if said is not None:
+        from translation import rewrite
+
+        for cell in notebook.cells:
+            if cell.cell_type == 'markdown':
+                cell.source = rewrite(cell.source, said.say)
     notebook.metadata['kernelspec'] = KERNEL
     if execute:
         from nbclient import NotebookClient
@@ -79,17 +99,21 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--execute', action='store_true')
     parser.add_argument('--fresh', action='store_true')
+    parser.add_argument('--language', default='en')
     parser.add_argument('chapters', nargs='+', type=Path)
     settings = parser.parse_args()
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    record = FOLDER / '.made.json'
+    folder = FOLDER if settings.language == 'en' else FOLDER / settings.language
+    folder.mkdir(parents=True, exist_ok=True)
+    os.environ['D2L_GAN_LANG'] = settings.language  # what a kernel inherits
+    record = folder / '.made.json'
     try:
         made = json.loads(record.read_text(encoding='utf-8'))
     except (OSError, ValueError):
         made = {}
     for chapter in settings.chapters:
-        path = FOLDER / f'{chapter.stem}.ipynb'
-        source = [checksum(chapter), settings.execute]
+        path = folder / f'{chapter.stem}.ipynb'
+        said = translations(chapter, settings.language)
+        source = [checksum(chapter) + (checksum(said.path) or '' if said else ''), settings.execute]
         known, *before = made.get(chapter.stem, [None])
         there = checksum(path)
         changed = there is not None and there != known
@@ -105,7 +129,7 @@ def main():
             continue
         else:
             print(path, flush=True)
-        make(chapter, path, settings.execute)
+        make(chapter, path, settings.execute, said)
         made[chapter.stem] = [checksum(path), *source]
         write(record, json.dumps(made))
 

@@ -7,7 +7,7 @@ import io
 import itertools
 import math
 
-from d2l_gan import check, files, speak
+from d2l_gan import check, files, speak, words
 from d2l_gan.archive import host
 
 import numpy
@@ -29,10 +29,18 @@ class Picture(Figure):
     def png(self, dpi=100, edges='tight'):
         """Return the figure as PNG, `dpi` pixels an inch; the same figure gives the same bytes."""
         file = io.BytesIO()
-        self.savefig(file, format='png', dpi=dpi, bbox_inches=edges, metadata={'Software': None})
+        with words.lettering(self):
+            self.savefig(
+                file, format='png', dpi=dpi, bbox_inches=edges, metadata={'Software': None}
+            )
         return file.getvalue()
 
     _repr_png_ = png
+
+    def draw(self, renderer):
+        """Draw the figure, in a window as well, with its words in the reader's language."""
+        with words.lettering(self):
+            super().draw(renderer)
 
 
 def save(fig, path, dpi=150):

@@ -4,6 +4,8 @@ import contextlib
 import os
 import sys
 
+from d2l_gan import words
+
 
 def in_notebook():
     """Return whether a notebook's kernel runs this."""
@@ -33,7 +35,7 @@ def bar(*args, **keywords):
 def tell(text, result=False):
     """Print a sentence under a notebook's cell, else on standard error, above a progress bar.
 
-    Nobody may be listening any more; that is no reason to stop.
+    It speaks the reader's language. Nobody may be listening any more; that is no reason to stop.
 
     Args:
         text: what to print.
@@ -41,6 +43,7 @@ def tell(text, result=False):
     """
     from tqdm import tqdm
 
+    text = words.say(text)
     file = sys.stdout if result or in_notebook() else sys.stderr
     if file is None:  # closed before Python began
         return

@@ -49,7 +49,7 @@ def no_network(monkeypatch):
 
 @pytest.fixture(scope='session')
 def book(tmp_path_factory):
-    """Build the book, one epoch for each training, and return its directory.
+    """Build both books, one epoch for each training, and return their directory.
 
     D2L_GAN_BOOK names one that is built, for whoever works on what its tests look at.
     """
@@ -59,13 +59,14 @@ def book(tmp_path_factory):
         pytest.importorskip(package)
     out = tmp_path_factory.mktemp('build') / 'book'
     options = ['-n', '-W', '--keep-going', '-b', 'html', '-D', 'book_epochs=1']
-    command = [sys.executable, '-m', 'sphinx', *options, str(ROOT / '.book'), str(out)]
     environment = dict(os.environ, OMP_NUM_THREADS='1')
     environment.pop('MPLBACKEND', None)
-    done = subprocess.run(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=str(ROOT)
-    )
-    assert done.returncode == 0, done.stdout.decode()[-5000:]
+    for more, where in ((), out), (('-D', 'language=zh_CN'), out / 'zh'):
+        done = subprocess.run(
+            [sys.executable, '-m', 'sphinx', *options, *more, str(ROOT / '.book'), str(where)],
+            env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=str(ROOT),
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout.decode()[-5000:]
     return out
 
 

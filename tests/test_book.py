@@ -77,7 +77,7 @@ def test_every_link_and_image_is_there_and_nothing_comes_from_outside(book, addr
         if anchor and target in seen:
             assert anchor in seen[target]['ids'], f'{target}#{anchor} on {page}'
 
-    assert {f'{address}/{name}' for name in order()} <= set(seen)
+    assert {f'{address}/{where}{name}' for name in order() for where in ('', 'zh/')} <= set(seen)
     assert sum(found['set'] for found in seen.values()) > 50
     assert [entry['message'] for entry in browser.get_log('browser')] == []
     asked = set()
@@ -103,10 +103,15 @@ def test_previous_and_next_lead_through_the_book_in_order(address, browser):
 
 @pytest.mark.parametrize(
     'words, page',
-    [('Wasserstein', 'chapters/gaussian.html'), ('update_D', 'api.html'), ('legend', 'textbook')],
-)
+    [
+        ('Wasserstein', 'chapters/gaussian.html'), ('update_D', 'api.html'),
+        ('legend', 'textbook'),
+        ('判别器的损失', 'zh/chapters/gaussian.html'), ('Wasserstein', 'zh/chapters/gaussian.html'),
+    ],
+)  # fmt: skip
 def test_search_finds(address, browser, words, page):
-    visit(browser, f'{address}/search.html?q={words}')
+    book = 'zh/' if page.startswith('zh/') else ''
+    visit(browser, f'{address}/{book}search.html?q={words}')
     wait_for(lambda: [
         link for link in browser.find_elements('css selector', '#search-results a')
         if page in link.get_attribute('href')
@@ -128,6 +133,42 @@ def test_readable_on_a_phone(address, browser):
             keep(browser, f'phone-{Path(name).stem}')
     finally:
         browser.execute_cdp_cmd('Emulation.clearDeviceMetricsOverride', {})
+
+
+def test_each_page_leads_to_itself_in_the_other_language(book, address, browser):
+    for name in [*order(), 'search.html', 'genindex.html']:
+        for here, there in (book, book / 'zh'), (book / 'zh', book):
+            html = (here / name).read_text(encoding='utf-8')
+            (switch,) = re.findall('<nav class="languages".*?</nav>', html, re.DOTALL)
+            (link,) = re.findall('href="(.*?)"', switch)
+            assert ((here / name).parent / link).resolve() == (there / name).resolve()
+    visit(browser, f'{address}/zh/chapters/gaussian.html')
+    keep(browser, 'chinese')
+    different = browser.execute_script("""
+        const drawn = ['生', '成'].map(letter => {
+            const canvas = document.createElement('canvas'), pen = canvas.getContext('2d')
+            pen.font = '40px ' + getComputedStyle(document.body).fontFamily
+            pen.fillText(letter, 0, 60)
+            return canvas.toDataURL()
+        })
+        return drawn[0] !== drawn[1]
+    """)
+    assert different, "needs a Chinese font, such as Debian's package fonts-wqy-microhei"
+
+
+def test_what_chapters_show_is_chinese_in_the_chinese_book(book):
+    """The sentences below the cells, and the words in figures and films, without empty boxes."""
+    for name in (page for page in order() if page.startswith('chapters/')):
+        html = [(book / where / name).read_text(encoding='utf-8') for where in ('', 'zh')]
+        told = re.findall(r'class="output stream.*?</pre>', html[1], re.DOTALL)
+        english = r'[a-z]{2,} [a-z]{2,} [a-z]{2,}'
+        assert [text for text in told if re.search(english, re.sub('<[^>]*>', '', text))] == []
+        pictures = [
+            {*re.findall(r'<img [^>]*src="../(?:../)?_images/([^"]+)', text)} for text in html
+        ]
+        assert pictures[1] - pictures[0], f'{name} has no picture with Chinese words'
+        done = book.with_name('jupyter_execute') / Path(name).with_suffix('.ipynb')
+        assert 'missing from' not in done.read_text(encoding='utf-8')  # as matplotlib says
 
 
 def luminance(colour):

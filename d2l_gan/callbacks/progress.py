@@ -2,7 +2,7 @@
 
 import math
 
-from d2l_gan import plots, speak
+from d2l_gan import plots, speak, words
 from d2l_gan.speak import tell
 
 
@@ -20,13 +20,15 @@ class Progress:
         """Put up the bar where there is a terminal."""
         if speak.in_terminal():
             form = 'epoch {n_fmt}/{total_fmt} |{bar}| {elapsed}<{remaining}{postfix}'
-            self.bar = speak.bar(total=game.num_epochs, initial=game.epoch, bar_format=form)
+            self.bar = speak.bar(
+                total=game.num_epochs, initial=game.epoch, bar_format=words.say(form)
+            )
 
     def __call__(self, game):
         """Show the epoch that has just ended."""
         epoch, n = game.epoch, game.num_epochs
         if self.bar is not None:
-            self.bar.set_postfix_str(in_words(game.history), refresh=False)
+            self.bar.set_postfix_str(words.say(in_words(game.history)), refresh=False)
             self.bar.update(epoch - self.bar.n)
         elif not speak.in_notebook() and (epoch in (1, n) or epoch % math.ceil(n / 10) == 0):
             tell(f'epoch {epoch}/{n}, {in_words(game.history)}')

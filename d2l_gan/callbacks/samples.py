@@ -45,7 +45,7 @@ class Samples:
         shown, figures = dict(self._kept()), {}
         if shown:  # none, if strangers' files have all their names
             last, side = max(shown), int(self.num**0.5)
-            title = ', '.join(filter(None, [self.title, f'epoch {last}']))
+            title = f'{self.title}, epoch {last}' if self.title else f'epoch {last}'
             figures['last_epoch'] = plots.view_samples(shown[last], side, side, title)
             figures['progress'] = plots.progress_grid(shown, title=self.title)
         figures['losses'] = plots.training_losses(game.history)
