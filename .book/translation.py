@@ -168,8 +168,9 @@ class Translations(dict):
             return None
         pairs = set(zip(NUMBER.findall(known), NUMBER.findall(message)))
         new = dict(pairs)
-        if len(new) < len(pairs):  # one number became two: which of them is where?
-            return None
+        changed = {old for old in new if new[old] != old}
+        if len(new) < len(pairs) or changed - {*NUMBER.findall(self[known])}:
+            return None  # one number became two, or a number is said in another way
         return NUMBER.sub(lambda number: new.get(number.group(), number.group()), self[known])
 
     def say(self, message):

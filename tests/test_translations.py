@@ -19,7 +19,7 @@ import translation  # noqa: E402
 
 sys.path.pop(0)
 
-DONE = ['gaussian']
+DONE = ['gaussian', 'sine', 'mnist_vanilla']
 HAN = '[\u4e00-\u9fff]'
 GLOSSARY = [
     (line + '\t').split('\t')[:3]
@@ -34,7 +34,8 @@ def sources():
 
 def parts(text):
     """Return what must be the same in both languages, and the numbers in the rest."""
-    # A formula may be named once more, where English has a pronoun; no number may.
+    # A formula may be named once more, where English has a pronoun; no number may. 百万 is no word.
+    text = re.sub(r'(\d+) million', lambda match: f'{int(match.group(1)) * 100:,}万', text)
     return {*translation.SAME.findall(text)}, collections.Counter(
         translation.NUMBER.findall(translation.SAME.sub(' ', text.replace('](', '] (')))
     )
@@ -139,13 +140,15 @@ def test_a_number_measured_again_needs_no_translator(tmp_path, monkeypatch):
 
 def spoken(node):
     """Yield the strings in a piece of code, with {} for what is filled in."""
-    inside = list(ast.iter_child_nodes(node))
+    inside, text = list(ast.iter_child_nodes(node)), None
     if isinstance(node, ast.JoinedStr):
-        yield ''.join(part.value if isinstance(part, ast.Constant) else '{}'
-                      for part in node.values)  # fmt: skip
+        text = ''.join(part.value if isinstance(part, ast.Constant) else '{}'
+                       for part in node.values)  # fmt: skip
         inside = [part.value for part in node.values if isinstance(part, ast.FormattedValue)]
     elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-        yield from {node.value, re.sub(r'\{[^{}]*\}', '{}', node.value)}
+        text = node.value
+    if text is not None:
+        yield from {text, re.sub(r'\{[^{}]*\}', '{}', text)}
     for part in inside:
         yield from spoken(part)
 
