@@ -19,7 +19,17 @@ import translation  # noqa: E402
 
 sys.path.pop(0)
 
-DONE = ['gaussian', 'sine', 'mnist_vanilla', 'mnist_leaky', 'mnist_deep', 'static_graph']
+DONE = [
+    'gaussian',
+    'sine',
+    'mnist_vanilla',
+    'mnist_leaky',
+    'mnist_deep',
+    'static_graph',
+    'xla',
+    'convergence',
+    'autoencoder',
+]
 HAN = '[\u4e00-\u9fff]'
 GLOSSARY = [
     (line + '\t').split('\t')[:3]
