@@ -1,7 +1,7 @@
 """Build the book: Sphinx and MyST-NB, straight from the chapters. `make book` runs this.
 
 `make book ARGS="-D book_epochs=1"` trains for one epoch wherever a chapter trains, to see the pages
-soon. `-D exclude_patterns='*.py,chapters/_*,chapters/mnist*'` leaves chapters out.
+soon. `-D exclude_patterns='*.py,templates/*,chapters/_*,chapters/mnist*'` leaves chapters out.
 `-D language=zh_CN` is the Chinese book, of chapters that have run in the English one.
 """
 
@@ -18,7 +18,7 @@ version = release = d2l_gan.__version__
 language = 'en'
 extensions = ['myst_nb', 'sphinx.ext.autodoc', 'sphinx.ext.mathjax', 'sphinx.ext.napoleon']
 extensions += ['pages', 'games', 'drawing']
-exclude_patterns = ['*.py', 'chapters/_*', 'chapters/.*', '**/.ipynb_checkpoints']
+exclude_patterns = ['*.py', 'templates/*', 'chapters/_*', 'chapters/.*', '**/.ipynb_checkpoints']
 nitpicky = True
 nitpick_ignore_regex = [('py:.*', '(matplotlib|mxnet|numpy)[.].*')]  # not ours to link
 nitpick_ignore_regex += [('py:exc', '.*')]  # Python's own

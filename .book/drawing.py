@@ -5,7 +5,7 @@ import json
 import shutil
 from pathlib import Path
 
-from d2l_gan import files
+from d2l_gan import files, words
 from d2l_gan.archive import CheckpointError, host
 from d2l_gan.generator import latest_generator
 
@@ -150,9 +150,8 @@ class Draw(SphinxDirective):
             text = script(latest_generator(runs / name / 'generators'), name)
         except (CheckpointError, ValueError) as error:
             logging.getLogger(__name__).info('%s: nothing to draw with: %s', name, error)
-            return self.parse_text_to_nodes(
-                f'This page was made without a generator: `make chapter-{name}` trains one.'
-            )
+            told = f'This page was made without a generator: `make chapter-{name}` trains one.'
+            return self.parse_text_to_nodes(words.say(told))
         files.write_whole(runs.parent / 'browser' / f'draw-{name}.js', text)
         add_scripts(self.env, DRAW)
         place = nodes.container(ids=['draw'], classes=['draw', f'of-{name}'])

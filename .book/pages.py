@@ -56,17 +56,7 @@ _twice.show_film({film!r})
 """
 # Their generators draw digits in the page, too.
 DRAW = 'mnist_vanilla', 'mnist_leaky', 'mnist_deep', 'dcgan', 'conditional'
-DRAWING = """
-## Draw with it
-
-The generator that was trained while this page was made draws in your browser. Noise that is close
-together gives pictures that are alike: so a walk from one to another leads through things that are
-both, or neither.
-
-```{{draw}} {name}
-Where scripts run, it draws here, in the page; so does `python -m chapters {name} --sample 16`.
-```
-"""
+DRAWING = HERE / 'templates/drawing.md'
 UNFOLD = ['remove-input', 'hide-output'], 'Watch the training'
 
 
@@ -91,7 +81,8 @@ def read(text, epochs=0, directory='.', language='en', executed=None):
         for out in _trainings(cell.source, chapter):
             cells.append(_cell(FILM.format(film=f'{out}/training.gif'), *UNFOLD))
     if chapter in DRAW:
-        cells.append(nbformat.v4.new_markdown_cell(DRAWING.format(name=chapter)))
+        drawing = DRAWING.read_text(encoding='utf-8').replace('NAME', chapter)
+        cells.append(nbformat.v4.new_markdown_cell(drawing))
     notebook.cells = cells
     return notebook if language == 'en' else foreign(notebook, chapter, language, executed)
 
@@ -102,26 +93,30 @@ def foreign(notebook, chapter, language, executed):
     done = nbformat.read(path, 4) if path.exists() else nbformat.v4.new_notebook()
     if [cell.source for cell in done.cells] != [cell.source for cell in notebook.cells]:
         raise ValueError(f'`{path}` is not of this {chapter}.py; build the English book first')
-    say = Translations(chapter, language).say
+    prose, drawing = Translations(chapter, language), Translations('drawing', language)
+    named = lambda message: drawing.say(message.replace(chapter, 'NAME')).replace('NAME', chapter)
+    say = lambda message: prose.find(message) or named(message)
     for cell in done.cells:
         if cell.cell_type == 'markdown':
             cell.source = rewrite(cell.source, say)
         else:
-            cell.outputs = list(_outputs(cell.outputs, language))
+            cell.outputs = list(_outputs(cell.outputs))
+            prompts = cell.metadata.get('mystnb', {})
+            prompts.update({key: words.say(prompt) for key, prompt in prompts.items()})
     return done
 
 
-def _outputs(outputs, language):
+def _outputs(outputs):
+    """Yield what a cell showed, in the language of this book."""
     streams = set()
     for output in outputs:
         if output.output_type == 'stream':
             if output.name in streams:
                 continue  # MyST-NB has added it to the first, and left it where it was
             streams.add(output.name)
-            with words.speaking(language):
-                output.text = words.say(output.text)
+            output.text = words.say(output.text)
         elif 'data' in output:
-            output.data.update(output.metadata.pop(language, {}))
+            output.data.update(output.metadata.pop(words.language(), {}))
         yield output
 
 

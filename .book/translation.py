@@ -23,6 +23,7 @@ SAME = re.compile(
     r'\$\$.+?\$\$|\$[^$]+\$|\{[a-z:]+\}(?=`)|`+[^`]+`+|(?<=\]\()[^)]*(?=\))|<https?:[^>]*>',
     re.DOTALL,
 )
+TITLED = re.compile(r'(?<=\})`[^`<]* <([^`>]*)>`')  # {doc}`the first chapter <chapters/gaussian>`
 NUMBER = re.compile(r'\d+(?:[.,]\d+)*')
 FENCE = re.compile(r'\s*(`{3,}|~{3,})(.*)')
 # A line that is no prose, and one that begins a message: a heading, an item, a term's meaning.
@@ -70,6 +71,8 @@ def rewrite(text, say):
             done.append(line)
         else:
             start = START.fullmatch(line)
+            if start and waiting and re.match(r'\s*(?!1[.])\d', start.group(1)):
+                start = start if re.match(r'\s*\d', waiting[0]) else None  # a number in a text
             if start:
                 flush()
             if not waiting:
@@ -99,7 +102,7 @@ def _inside(line, info, say):
     option = OPTION.fullmatch(line)
     if option and info.startswith('{'):
         return option.group(1) + say(option.group(2))
-    if info.startswith('{film}') and not line.startswith('`'):
+    if info.startswith(('{film}', '{play}', '{draw}')) and not line.startswith('`'):
         return _said(line, say)
     if re.match(r'\{(built|scores)\}', info) and '|' in line:
         at = 2 if info.startswith('{built}') else 1
@@ -135,7 +138,7 @@ def sources():
     from chapters import ORDER
 
     found = {'README': (ROOT / 'README.md').read_text(encoding='utf-8')}
-    for page in sorted(HERE.glob('*.md')):
+    for page in sorted([*HERE.glob('*.md'), *HERE.glob('templates/*.md')]):
         found[page.stem] = page.read_text(encoding='utf-8')
     for name in ORDER:
         text = (ROOT / f'chapters/{name}.py').read_text(encoding='utf-8')

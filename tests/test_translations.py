@@ -28,6 +28,8 @@ DONE = [
     'static_graph',
     'xla',
     'convergence',
+    'index',
+    'drawing',
     'autoencoder',
 ]
 HAN = '[\u4e00-\u9fff]'
@@ -46,6 +48,7 @@ def parts(text):
     """Return what must be the same in both languages, and the numbers in the rest."""
     # A formula may be named once more, where English has a pronoun; no number may. 百万 is no word.
     text = re.sub(r'([\d.]+) million', lambda found: f'{float(found.group(1)) * 100:,g}万', text)
+    text = translation.TITLED.sub(r'`\1`', text)
     return {*translation.SAME.findall(text)}, collections.Counter(
         translation.NUMBER.findall(translation.SAME.sub(' ', text.replace('](', '] (')))
     )
@@ -53,6 +56,7 @@ def parts(text):
 
 def plain(text):
     """Return the words of a message, without its formulas, code and links."""
+    text = translation.TITLED.sub(lambda found: found.group()[1:].partition('<')[0], text)
     return translation.SAME.sub('', text)
 
 
@@ -164,11 +168,12 @@ def spoken(node):
 
 
 def test_what_is_said_in_code_is_translated_and_nothing_else():
-    files = [*ROOT.glob('d2l_gan/**/*.py'), *ROOT.glob('chapters/*.py')]
+    files = [
+        file for rooms in ('d2l_gan/**', 'chapters', '.book') for file in ROOT.glob(f'{rooms}/*.py')
+    ]
     trees = {path: ast.parse(path.read_text(encoding='utf-8')) for path in files}
-    pages = ast.parse((ROOT / '.book/pages.py').read_text(encoding='utf-8'))
     rows = ''.join(path.read_text() for path in ROOT.glob('.book/results/*.json'))
-    known = '\n'.join(text for tree in [*trees.values(), pages] for text in spoken(tree)) + rows
+    known = '\n'.join(text for tree in trees.values() for text in spoken(tree)) + rows
     whole, _ = words.catalogue('zh')
     assert [message for message in whole if message.strip('{}') not in known] == []
     for message, said in whole.items():
