@@ -187,7 +187,7 @@ def cut(sizes=(32, 8, 2), batch_size=64, tries=5):
 # %%
 if __name__ == '__main__':
     for norm, errors in cut().items():
-        tell(norm + ''.join(f', shares of {size}: {e:.1g}' for size, e in errors.items()))
+        tell(norm + ''.join(f', shares of {size}: {e:.2g}' for size, e in errors.items()))
 
 # %% [markdown]
 r"""
@@ -631,10 +631,39 @@ def foretold(found):
     ]  # fmt: skip
 
 
+def show_sums(sums):
+    """Return a figure of the measured sums and of the formula that was fitted to two processes."""
+    fig, link, sizes = plots.Picture(figsize=(5, 3.5)), fit(sums[2], 2), numpy.logspace(2, 7, 99)
+    axes = fig.add_subplot()
+    for (n, found), color in zip(sums.items(), ('C0', 'C1')):
+        axes.plot(sizes, 1e3 * reduce_time(n, sizes, *link), color, label=f'{n} processes, formula')
+        measured = [1e3 * seconds for seconds in found.values()]
+        axes.plot(list(found), measured, color + 'o', label=f'{n} processes, measured')
+    axes.set(xscale='log', yscale='log', xlabel='bytes', ylabel='milliseconds a sum')
+    axes.legend(fontsize=8)
+    return fig
+
+
+def speeds(times):
+    """Say how long steps took, and how well n devices or processes did beside n times as fast."""
+    return [
+        f'{n} {kind}: {1e3 * seconds:.1f} ms a step, efficiency {times[kind][1] / seconds / n:.2f}'
+        for kind in ('devices', 'processes')
+        for n, seconds in sorted(times[kind].items())
+    ]
+
+
+def beside(times):
+    """Say what the formula foretold, and what was measured."""
+    return [f'{what}: {1e3 * a:.1f} ms by formula, {1e3 * b:.1f} ms measured'
+            for what, a, b in foretold(times)]  # fmt: skip
+
+
 # %%
 if __name__ == '__main__':
-    for what, by_formula, seconds in foretold(timings()):
-        tell(f'{what}: {1e3 * by_formula:.1f} ms by formula, {1e3 * seconds:.1f} ms measured')
+    times = timings()
+    tell('\n'.join(speeds(times) + beside(times)))
+    plots.show(show_sums(times['sums']))
 
 # %% [markdown]
 r"""
@@ -716,8 +745,8 @@ def show_paper(games):
         right.plot(NUMBERS, found['strong'], **style)
     game, dots = (*games['pictures'], *LINKS['Ethernet']), played_out(*games['pictures'])
     waiting = [game[0] / step_time(n, *game, jitter=0.1) for n in NUMBERS]
-    left.plot(NUMBERS, waiting, 'C0:', label='the same, a tenth random')
-    left.plot(list(dots), list(dots.values()), 'C0.', label='the same, played out')
+    left.plot(NUMBERS, waiting, 'C0:', label='pictures, Ethernet, a tenth random')
+    left.plot(list(dots), list(dots.values()), 'C0.', label='pictures, Ethernet, played out')
     left.set(title='each a whole batch', ylabel='efficiency', ylim=(0, 1.05))
     right.plot(NUMBERS, NUMBERS, 'k:', linewidth=0.7)
     right.set(title='one batch, shared', ylabel='times as fast', yscale='log', ylim=(0.05, 100))
@@ -725,19 +754,6 @@ def show_paper(games):
     for axes in (left, right):
         axes.set(xscale='log', xlabel='devices')
         axes.set_xticks(NUMBERS[::2], [f'{n:,}' for n in NUMBERS[::2]])
-    return fig
-
-
-def show_sums(sums):
-    """Return a figure of the measured sums and of the formula that was fitted to two processes."""
-    fig, link, sizes = plots.Picture(figsize=(5, 3.5)), fit(sums[2], 2), numpy.logspace(2, 7, 99)
-    axes = fig.add_subplot()
-    for (n, found), color in zip(sums.items(), ('C0', 'C1')):
-        axes.plot(sizes, 1e3 * reduce_time(n, sizes, *link), color, label=f'{n} processes, formula')
-        measured = [1e3 * seconds for seconds in found.values()]
-        axes.plot(list(found), measured, color + 'o', label=f'{n} processes, measured')
-    axes.set(xscale='log', yscale='log', xlabel='bytes', ylabel='milliseconds a sum')
-    axes.legend(fontsize=8)
     return fig
 
 
@@ -750,7 +766,7 @@ if __name__ == '__main__':
 r"""
 In that run the DCGAN took 62 ms a step, with gradients of 171 KB and 577 KB. By Ethernet, and each device
 with a batch of its own, 8 devices are efficient to 97 %, 64 to 88 %, and 1,024 to 33 %: there, 4,092
-rounds in a step cost 0.12 s. If a tenth of all times is random, 8 devices are at 85 % and 64 at 65 %; up
+rounds in a step cost 0.12 s. If a tenth of all times is random, 8 devices are at 82 % and 64 at 66 %; up
 to there they wait for each other more than for the wires, and the formula with $H_n$ says so, too
 (dotted). If they share *one* batch of 64, it is done soonest by 22 devices, 9 times as fast as by one; by
 InfiniBand by 56, 27 times as fast. The points, with a step of 13 ms, saturate at 10 and at 26.
@@ -818,12 +834,7 @@ def in_words(scores):
              for what in ('devices', 'workers')]  # fmt: skip
     lines += [f'{rule}: ' + ', '.join(f'batch {b} ends at {d:.3f}' for b, d in found.items())
               for rule, found in scores['batches'].items()]  # fmt: skip
-    for kind in ('devices', 'processes'):
-        times = sorted(scores['seconds'][kind].items())
-        lines += [f'{n} {kind}: {1e3 * t:.1f} ms a step, {times[0][1] / t:.2f} times as fast as one'
-                  for n, t in times]  # fmt: skip
-    lines += [f'{what}: {1e3 * a:.1f} ms by formula, {1e3 * b:.1f} ms measured'
-              for what, a, b in scores['foretold']]  # fmt: skip
+    lines += speeds(scores['seconds']) + beside(scores['seconds'])
     lines += [f'{game}: weak efficiency {f["weak"][3]:.2f} with 8 devices, {f["weak"][-1]:.2f} with '
               f'1,024; a shared batch is done soonest by {f["best"]:.1f}'
               for game, f in scores['paper'].items()]  # fmt: skip

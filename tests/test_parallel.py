@@ -95,8 +95,8 @@ def test_a_run_writes_its_pictures_and_scores(tmp_path, monkeypatch):
 def test_what_cannot_be_is_refused(tmp_path):
     with pytest.raises(ValueError, match='`num_seeds` is 0; it must be an integer >= 1'):
         chapter.run(num_seeds=0, out=tmp_path)
-    with pytest.raises(RuntimeError, match='`device` is "gpu'):
-        chapter.run(device='gpu(77)', out=tmp_path)
+    with pytest.raises(ValueError, match='`rounds` is 0; it must be an integer >= 1'):
+        chapter.run(rounds=0, out=tmp_path)
 
 
 @pytest.mark.slow
