@@ -91,4 +91,5 @@ def browser(tmp_path_factory):
     from tests.browser import chromium
 
     with chromium(tmp_path_factory.mktemp('chromium')) as chrome:
+        chrome.set_script_timeout(120)
         yield chrome
