@@ -283,6 +283,9 @@ def log_pixels(X, Y, sigma=None):
 def binarised(X, seed=0):
     """Return images whose pixels are 1 with the probability that is their grey, drawn once.
 
+    Published likelihoods of fixed-binarised MNIST are those of one file, by Larochelle and Murray
+    2011. This is another draw with the same odds, and no copy of that file.
+
     Args:
         X: NumPy's, in [0, 1].
         seed: the same one, the same pixels.
