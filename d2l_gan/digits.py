@@ -212,6 +212,7 @@ def fit(
         found = [real.score(draw(real.scored)[0])]
         if told:
             found.append(real.score_labelled(draw))
+            scores['spread'] = real.spread
         for more, words in found:
             scores.update(more)
             tell(words)
