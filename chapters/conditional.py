@@ -388,7 +388,12 @@ class keeps its 100 % of agreement, with no variety, and still teaches a classif
 the test digits: not one of the three would have found both faults.
 
 And the run above, on MNIST with seed 0 (`python -m chapters conditional`; the training takes four
-minutes of one thread)? TABLE
+minutes of one thread)? With noise as wide as in training 96.6 % of 5,000 digits are read as what was
+asked for, they vary by 98 % of what validation digits do, and the Fréchet distance to those is 7.6.
+About a quarter of that of the deep chapter, but one digit in thirty is wrong. Most of these are
+blots, each in its own way. What contradicts itself teaches little: a classifier that had learned
+from the fakes of an earlier run alone, with one label in twenty wrong, still read 98.3 % of the real
+test digits, where one that has learned from real ones reads 99.4 %.
 
 ## Narrower noise
 
