@@ -1,11 +1,14 @@
 """List the chapters, or run one: `python -m chapters gaussian --num-epochs 3`."""
 
 import ast
+import contextlib
 import difflib
 import importlib
 import inspect
+import itertools
 import os
 import re
+import signal
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -138,12 +141,14 @@ class Chapters(click.Group):
     """The chapters as commands; `mnist-leaky` and `mnist_leaky` are the same one."""
 
     def list_commands(self, ctx):
-        """Return the chapters' names."""
-        return names()
+        """Return the chapters' names, and then what plays many of their runs."""
+        return [*names(), sweep.name]
 
     def get_command(self, ctx, name):
         """Return the command that runs the chapter `name`, None where there is no such chapter."""
         name = name.replace('-', '_').lower()
+        if name == sweep.name:
+            return sweep
         if name not in names():
             return None
         chapter = read(name)
@@ -166,7 +171,7 @@ class Chapters(click.Group):
     def resolve_command(self, ctx, args):
         """Find the chapter in `args`, or fail with the nearest name."""
         if self.get_command(ctx, args[0]) is None:
-            known = names()
+            known = self.list_commands(ctx)
             near = difflib.get_close_matches(args[0].replace('-', '_'), known, n=1, cutoff=0)
             ctx.fail(f'There is no chapter {args[0]!r}. Did you mean {near[0]!r}?')
         return super().resolve_command(ctx, args)
@@ -187,7 +192,7 @@ def start(name, keywords):
             setattr(sys, stream, open(os.devnull, 'w'))  # noqa: SIM115 - for as long as we run
     if sys.stderr.isatty():
         click.echo('Loading MXNet, then setting up ...', err=True)
-    try:
+    with in_one_line(keywords):
         chapter, sample = importlib.import_module(f'chapters.{name}'), keywords.pop('sample', None)
         if sample is None:
             others = only_sample(name)
@@ -198,6 +203,13 @@ def start(name, keywords):
         else:
             known = inspect.signature(chapter.sample).parameters
             chapter.sample(sample, **{k: v for k, v in keywords.items() if k in known})
+
+
+@contextlib.contextmanager
+def in_one_line(keywords):
+    """Let what goes wrong by our own rules be one line, with status 2 where a flag is to blame."""
+    try:
+        yield
     except KeyboardInterrupt:
         click.echo('Stopped.', err=True)
         sys.exit(130)
@@ -214,6 +226,103 @@ def start(name, keywords):
         sys.exit(2 if about_a_flag and about_a_flag.group(1) in keywords else 1)
 
 
+def seeds_in(ctx, option, text):
+    """Return the seeds that '0-99' or '0-4,7' names, in order and each once."""
+    found = []
+    for part in text.split(','):
+        ends = re.fullmatch(r'\s*(\d+)(?:-(\d+))?\s*', part)
+        first, last = (int(end or ends.group(1)) for end in ends.groups()) if ends else (1, 0)
+        if not first <= last < 2**32:
+            raise click.BadParameter(
+                f'`seeds` is {text!r}; it must be numbers and ranges such as 0-99 or 0-4,7, below '
+                f'{2**32}'
+            )
+        found += range(first, last + 1)
+    return list(dict.fromkeys(found))
+
+
+def settings_in(chapter, changes):
+    """Return every combination of what '--set NAME=VALUE,VALUE' names, as a list of dicts.
+
+    A value must be of the type of the chapter's flag; the word default stands for its default.
+    """
+    flags = {flag.name: flag for flag in options(read(chapter))}
+    for own in ('seed', 'out', 'resume', 'show', 'film', 'sample'):  # the sweep's, or of no use
+        flags.pop(own, None)
+    lists = {}
+    for change in changes:
+        name, equals, values = change.partition('=')
+        name = name.strip().lstrip('-').replace('-', '_')
+        if name not in flags:
+            near = difflib.get_close_matches(name, flags, n=1)
+            hint = f'did you mean {near[0]!r}?' if near else f'there are {", ".join(flags)}'
+            raise click.BadParameter(f'`{name}` is no flag to sweep of {chapter}; {hint}')
+        if not equals or name in lists:
+            rule = 'given once, with all its values' if equals else f'as in {name}=1,2'
+            raise click.BadParameter(f'`{name}` is {values!r}; it must be {rule}')
+        kind, found = flags[name].type, []
+        for value in (value.strip() for value in values.split(',')):
+            try:
+                if not value:
+                    raise click.BadParameter('it is empty')
+                default = value == 'default'
+                found.append(flags[name].default if default else kind.convert(value, None, None))
+            except click.BadParameter:
+                rule = {'integer': 'an integer', 'float': 'a number', 'boolean': 'true or false'}
+                rule = rule.get(kind.name, 'some text')
+                raise click.BadParameter(f'`{name}` is {value!r}; it must be {rule}') from None
+        lists[name] = list(dict.fromkeys(found))
+    return [dict(zip(lists, values)) for values in itertools.product(*lists.values())]
+
+
+@click.command('sweep', short_help='Play many runs of a chapter: seeds and settings.')
+@click.argument('chapter')
+@click.option('--seeds', default='0-9', show_default=True, callback=seeds_in,
+              help='Which seeds, as in 0-99 or 0-4,7.')  # fmt: skip
+@click.option('--set', 'changes', multiple=True, metavar='NAME=VALUE,...',
+              help="Values of one of the chapter's flags; may be given for several flags, and then "
+              'every combination is played. The word default stands for what the flag is without.'
+              )  # fmt: skip
+@click.option('--workers', type=click.IntRange(1), help='Processes of one core each.  [default: '
+              'as many as there are cores]')  # fmt: skip
+@click.option('--cluster', metavar='ADDRESS', callback=possible,
+              help="Play on a Dask cluster instead, as in tcp://scheduler:8786.")  # fmt: skip
+@click.option('--together', is_flag=True, help='Play all seeds of a setting side by side, in one '
+              "program of XLA, where the chapter can; numbers are those of its engine 'xla'."
+              )  # fmt: skip
+@click.option('--retry', is_flag=True, help='Play again what has failed.')
+@click.option('--out', callback=possible, help='Directory for runs.jsonl and the figure.  [default: '
+              'build/sweep/CHAPTER]')  # fmt: skip
+def sweep(chapter, seeds, changes, workers, cluster, together, retry, out):
+    """Play a chapter with many seeds and settings.
+
+    Writes runs.jsonl, a line of JSON a run, prints a table and draws sweep.png. What is done is not
+    done again: after an interruption, the same command goes on.
+    """
+    chapter = chapter.replace('-', '_').lower()
+    if chapter not in names():
+        near = difflib.get_close_matches(chapter, names(), n=1, cutoff=0)
+        raise click.UsageError(f'There is no chapter {chapter!r}. Did you mean {near[0]!r}?')
+    if cluster and workers:
+        raise click.UsageError('--workers are of this machine; a cluster has its own.')
+    settings = settings_in(chapter, changes)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    with in_one_line({name for setting in settings for name in setting}):
+        from d2l_gan import sweep as library
+
+        run = read(chapter).run
+        known = {flag.name for flag in options(read(chapter))}
+        extra = {'out': None, **({'film': False} if 'film' in known else {})}
+        target = f'chapters.{chapter}:run'
+        callbacks = 'callbacks' in {arg.arg for arg in [*run.args.args, *run.args.kwonlyargs]}
+        failed = library.command(
+            target + '_many' * together, settings, seeds, workers, cluster, out, retry=retry,
+            extra={} if together else extra,
+            rehearsal=(target, extra) if callbacks or run.args.kwarg else None,
+        )  # fmt: skip
+    sys.exit(1 if failed else 0)
+
+
 @click.group(cls=Chapters, invoke_without_command=True)
 @click.pass_context
 def main(ctx):
@@ -221,6 +330,7 @@ def main(ctx):
     if ctx.invoked_subcommand is None:
         for name in names():
             click.echo(f'{name:16}{read(name)[0]}')
+        click.echo(f'\n{sweep.name:16}{sweep.short_help}')
         click.echo(f'\n{ctx.command_path} NAME runs one; with --help it explains its flags.')
 
 

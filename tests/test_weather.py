@@ -24,6 +24,7 @@ QUICK = {
     'flipped_bits': {},
     'cut_short': {},
     'long_run': {'epochs': 50},
+    'killed_sweeps': {'times': 2, 'seeds': 8},
 }
 SLOW = 'killed', 'long_run', 'flipped_bits'
 
