@@ -116,7 +116,11 @@ class Cluster:
         except ImportError as error:
             raise ImportError("a cluster needs Dask: pip install 'd2l_gan[cluster]'") from error
         self.address = address
-        self.client = Client(address, set_as_default=False, name='d2l_gan')
+        try:
+            self.client = Client(address, set_as_default=False, name='d2l_gan')
+        except (OSError, TypeError, ValueError) as error:  # TypeError: it wants TLS, we have none
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise ConnectionError(f'no Dask scheduler answers at {address}: {reason}') from error
 
     def __enter__(self):
         return self
