@@ -5,7 +5,6 @@ import json
 import math
 
 from d2l_gan import plots, summary, sweep, workers
-from tests.benchmarks import weather_sweep
 
 import pytest
 from click.testing import CliRunner
@@ -208,8 +207,3 @@ def test_a_worker_that_dies_costs_no_other_run(tmp_path):
     died = 'RuntimeError: its worker process died, 2 times'
     assert [run['error'] for run in found] == [None, died, None, None, None, None]
     assert len(lines(tmp_path / 'out')) == 6
-
-
-@pytest.mark.slow
-def test_a_chapter_that_is_killed_ends_with_every_run_once(tmp_path):
-    weather_sweep.killed_sweeps(tmp_path, times=2, seeds=8)
