@@ -97,8 +97,11 @@ class Waves(nn.HybridBlock):
 
     def hybrid_forward(self, F, x):
         x = x / self.radius
-        waves = [f(2**k * x) for k in range(self.octaves) for f in (F.np.sin, F.np.cos)]
-        return F.np.concatenate([x, *waves], axis=1)
+        found, sin, cos = [x], F.np.sin(x), F.np.cos(x)
+        for _ in range(self.octaves):
+            found += [sin, cos]
+            sin, cos = 2 * sin * cos, 1 - 2 * sin * sin  # of twice the angle, without a new sine
+        return F.np.concatenate(found, axis=1)
 
 
 class Spread(nn.HybridBlock):
@@ -134,7 +137,7 @@ class Alike(nn.HybridBlock):
         return F.np.concatenate([x, deviation + 0 * x.mean(axis=1, keepdims=True)], axis=1)
 
 
-def networks(radius=1.0, pack=1, alike=False, blur=False, width=64):
+def networks(radius=1.0, pack=1, alike=False, blur=False, waves=False, width=64):
     """Return net_D and net_G.
 
     Args:
@@ -142,6 +145,7 @@ def networks(radius=1.0, pack=1, alike=False, blur=False, width=64):
         pack: how many examples D judges at once.
         alike: whether D is told how much a batch differs.
         blur: whether G adds noise to its examples.
+        waves: whether G sees its noise through `Waves`, as D sees examples.
         width: of their two hidden layers.
     """
     net_D, f = nn.HybridSequential(), nn.HybridSequential()
@@ -149,6 +153,8 @@ def networks(radius=1.0, pack=1, alike=False, blur=False, width=64):
     if alike:
         net_D.add(Alike())
     net_D.add(nn.Dense(width), nn.LeakyReLU(0.2), nn.Dense(width), nn.LeakyReLU(0.2), nn.Dense(1))
+    if waves:
+        f.add(Waves(1.0))
     f.add(nn.Dense(width, activation='relu'), nn.Dense(width, activation='relu'),
           nn.Dense(2, weight_initializer=init.Normal(0.02)))  # fmt: skip
     net_D.pack = pack
@@ -185,7 +191,11 @@ Each is a few words. What they are added to is the game of the chapters before: 
   real or generated. Where distributions are narrow and far apart, noise lets them overlap, so that $D$
   cannot be certain. It fades to nothing by the middle of the training.
 - **The running average** of $G$'s weights smooths out what circles.
-- **All**: pairs with R1 and R2, as in [R3GAN](https://arxiv.org/abs/2501.05441), and the average.
+- **Waves for G**, the one remedy that does not touch the game. $G$ is continuous: between noise that
+  becomes one mode and noise that becomes the next there is a seam, and what lies on it becomes a
+  sample between them. A $G$ that sees its noise through `Waves` can learn steep, narrow seams.
+- **All**: pairs with R1 and R2, as in [R3GAN](https://arxiv.org/abs/2501.05441), the average and the
+  waves.
 
 Slopes have a unit, one over that of $x$, so `penalty_weight` is for a toy of radius 1 and is
 multiplied by $r^2$: a toy twice as large is then the same game.
@@ -202,7 +212,8 @@ REMEDIES = {
     'relativistic': {'objective': 'relativistic'},
     'noise': {'blur': True},
     'average': {'average': 0.999},
-    'all': {'objective': 'relativistic', 'penalty': 'r1+r2', 'average': 0.999},
+    'waves': {'waves': True},
+    'all': {'objective': 'relativistic', 'penalty': 'r1+r2', 'average': 0.999, 'waves': True},
 }  # fmt: skip
 
 
@@ -234,8 +245,8 @@ class Fade:
 def game(name, remedy, seed=0, num_epochs=20, steps=1000, batch_size=256, penalty_weight=0.00625):
     """Return the networks, the positional arguments and the keywords of `train` for a remedy."""
     change, radius = dict(REMEDIES[check.choice('remedy', remedy, REMEDIES)]), RADIUS[name]
-    blur = change.pop('blur', False)
-    nets = networks(radius, change.pop('pack', 1), change.pop('alike', False), blur)
+    layers = {key: change.pop(key) for key in ('pack', 'alike', 'blur', 'waves') if key in change}
+    nets, blur = networks(radius, **layers), 'blur' in layers
     if 'penalty' in change:
         change['penalty_weight'] = penalty_weight * radius**2
     rates = 0.002, 0.002 / change.pop('faster', 1)
@@ -326,8 +337,8 @@ class Stacked:
         self.draw = plots.draw_pictures('symmetric', (3, 28, 28))
 
     def game(self, remedy, num_epochs, steps, batch_size, penalty_weight):
-        check.choice('remedy', remedy, [name for name in REMEDIES if name != 'noise'])
-        change = dict(REMEDIES[remedy])
+        check.choice('remedy', remedy, [key for key in REMEDIES if key not in ('noise', 'waves')])
+        change = {key: value for key, value in REMEDIES[remedy].items() if key != 'waves'}
         net_D, net_G = nn.HybridSequential(), nn.HybridSequential()
         if change.pop('alike', False):
             net_D.add(Alike())
@@ -420,7 +431,7 @@ def run(
     Args:
         data: ring (of 8 Gaussians), grid (of 25) or stacked (digits in three colours, 1,000 modes).
         remedy: none, pac2, pac3, pac4, alike, unrolled, two_rates, r1, r2, zero, relativistic, noise,
-            average or all; those with a penalty, and unrolled, need JAX.
+            average, waves or all; those with a penalty, and unrolled, need JAX.
         num_epochs: epochs of so many steps.
         steps: steps in an epoch; by default 1,000, for stacked 200.
         batch_size: examples in a step; by default 256, for stacked 128.

@@ -134,12 +134,13 @@ def row(name, w2):
 )  # fmt: skip
 def main(tables, seeds, runs):
     """Print the tables named, or all: gaussian, sine, ..., dcgan, families, conditional."""
-    from tests.benchmarks import dcgan, families, mnist, objectives
+    from tests.benchmarks import dcgan, families, mnist, modes, objectives
 
     known = {
         'gaussian': gaussian, 'sine': objectives.curve, 'objectives': objectives.table,
         'choices': mnist.choices, 'cure': mnist.cure, 'mnist': mnist.mnist, 'ladder': dcgan.ladder,
         'dcgan': dcgan.dcgan, 'families': families.families, 'conditional': families.conditional,
+        'modes': modes.modes,
     }  # fmt: skip
     unknown = [name for name in tables if name not in known]
     if unknown:
