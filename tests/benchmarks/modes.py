@@ -15,21 +15,18 @@ SHORT, FEW = {'num_epochs': 5}, 3  # for the comparison of the remedies
 def modes(seeds=10):
     """Print, for ring and grid, the default after 20,000 steps, and each remedy after 5,000.
 
-    Medians and the worst of seeds 0, 1, ..., the remedies' of the first three. One seed is played
-    after the other: on one core, networks of this size are no faster side by side. What is in
-    build/scores/modes.json is kept, so a run that was interrupted goes on; remove it to begin anew.
+    Medians and the worst of seeds 0, 1, ...; of the first three for each remedy. One seed is played
+    after the other: on one core, games of this size are no faster side by side. What is in
+    build/scores/modes.json is kept, so that a run that was interrupted goes on; remove it to begin
+    anew.
     """
     from chapters.mode_collapse import REMEDIES, show_table, side_by_side
 
-    few = min(FEW, seeds)
-    print(
-        f'Mode collapse: 10,000 samples, median (worst) of seeds 0 to {seeds - 1}; of 0 to {few - 1} '
-        'after 5,000 steps\n'
-    )
+    print('Mode collapse: 10,000 samples, median (worst) of seeds 0, 1, ...\n')
     print('| toy, remedy | modes | high quality | KL |\n| --- | --- | --- | --- |')
     rows = json.loads(PATH.read_text()) if PATH.exists() else {}
     games = [('all, 20,000 steps', 'all', seeds, {})]
-    games += [(f'{remedy}, 5,000 steps', remedy, few, SHORT) for remedy in REMEDIES]
+    games += [(f'{remedy}, 5,000 steps', remedy, min(FEW, seeds), SHORT) for remedy in REMEDIES]
     with tqdm(total=2 * sum(game[2] for game in games), desc='modes', leave=False,
               disable=None) as bar:  # fmt: skip
         for title, remedy, wanted, settings in games:
