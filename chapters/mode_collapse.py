@@ -531,7 +531,7 @@ def show_table(found):
         quality = [one['high_quality'] for one in scores]
         modes = [one['modes'] for one in scores]
         axes.plot(quality, modes, 'osv^DPX*h<>p8'[number % 13], label=title, alpha=0.7)
-    axes.axvline(1 - numpy.exp(-4.5), color='0.7', linewidth=0.7)
+    axes.axvline(1 - numpy.exp(-4.5), color='0.7', linewidth=0.7, label='a perfect sampler')
     axes.set(xlabel='share of high-quality samples', ylabel='modes')
     axes.legend(fontsize=7, loc='center left', bbox_to_anchor=(1, 0.5))
     return fig
@@ -568,7 +568,7 @@ next: $G$ is continuous, and cannot jump. PacGAN reports 24.8 modes with about 9
 - Count modes, quality and evenness together, by a stated protocol, over several seeds. Any one of
   them can be had by cheating.
 - First make sure that the networks can do it. A $D$ that sees fine detail and a $G$ that starts as a
-  cloud over everything are part of the cure.
+  cloud over everything, and can turn sharply, are part of the cure.
 - Pairs with R1 and R2, rates that fall to 0 and the running average reach all modes of both toys.
 
 ## Exercises
@@ -665,6 +665,31 @@ next: $G$ is continuous, and cannot jump. PacGAN reports 24.8 modes with about 9
 
 
    assert jump(6) > 2 * jump(0)
+   ```
+
+   </details>
+
+6. Near its equilibrium the Dirac-GAN of the chapter on convergence is $\dot\psi = -\theta / 2$,
+   $\dot\theta = \psi / 2$, a circle. Let $G$ look one step of $D$ ahead, of size $\eta$. What becomes of it?
+
+   <details><summary>Solution</summary>
+
+   $G$'s loss is $-\psi\theta / 2$, up to a constant, and $D$ answers with $\psi - \eta\theta / 2$. So $G$ goes down
+   $-\psi\theta / 2 + \eta\theta^2 / 4$, and $\dot\theta = (\psi - \eta\theta) / 2$: friction. The eigenvalues of
+   $\frac12 \begin{pmatrix} 0 & -1 \\ 1 & -\eta \end{pmatrix}$ have the real part $-\eta / 4$, for $\eta < 2$, and the
+   game spirals inwards, where it went outwards in steps of finite size.
+
+   ```python
+   def distance(eta, rate=0.1, steps=500):
+       psi = theta = 1.0
+       for _ in range(steps):
+           psi, theta = psi - rate * theta / 2, theta + rate * (psi - eta * theta) / 2
+       return numpy.hypot(psi, theta)
+
+
+   assert distance(0) > 2 and distance(1) < 0.001
+   values = numpy.linalg.eigvals(numpy.array([[0, -1], [1, -0.5]]) / 2)
+   assert numpy.allclose(values.real, -0.5 / 4)
    ```
 
    </details>
