@@ -20,7 +20,7 @@ help: ## Print these targets.
 chapter-%: .venv/.base ## Train a chapter, as in: make chapter-gaussian ARGS="--num-epochs 3".
 	@$(python) -m chapters $* $(ARGS)
 
-chapter-xla chapter-conditional chapter-parallel: .venv/.xla
+chapter-xla chapter-conditional chapter-mode_collapse chapter-parallel: .venv/.xla
 
 doctor: .venv/.base ## Say what is installed here, what would fail and what mends it.
 	@$(python) -m d2l_gan
