@@ -332,7 +332,7 @@ class Stacked:
 
     def __init__(self, name, seed):
         digits, _, self.source = data.images('auto', scale='symmetric')
-        self.digits, self.signs = digits.asnumpy(), {}
+        self.digits, self.signs = digits.asnumpy(), {'modes': self.repeated}
         self.real = next(iter(Stacks(self.digits, 100, 1)))[0].asnumpy()
         self.draw = plots.draw_pictures('symmetric', (3, 28, 28))
 
@@ -368,6 +368,15 @@ class Stacked:
         images = numpy.concatenate(images)
         scores = thousand(classifier(self.source).read(images.astype('float32') / 255)[0])
         return {'images': numpy.moveaxis(images, 1, 3)}, scores
+
+    def repeated(self, game, num=500):
+        """Say, for `Collapse`, that a few samples are of far fewer kinds than chance would have."""
+        with game.averaged():
+            found = self.judge(game.net_G, num)[1]['modes']
+        chance = 1000 * (1 - 0.999**num)
+        return found < chance / 2 and (
+            f'{num} samples have been of {found} kinds, where {chance:.0f} are to be expected. {HELPED}'
+        )
 
 
 def thousand(probabilities):
