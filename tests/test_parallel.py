@@ -120,3 +120,7 @@ def test_processes_are_timed_and_their_steps_foretold():
     assert {1, 2, 4} == {*times['devices']} == {*times['processes']} and {*times['sums']} == {2, 4}
     for what, formula, seconds in chapter.foretold(times):
         assert 0.02 < formula / seconds < 50, what  # a busy machine; the shape is tested above
+
+
+def test_the_arrays_that_are_said_to_be_sent_are_those_of_three_slopes():
+    assert len(chapter.ARRAYS) == 9 and sum(chapter.ARRAYS) == 3 * 4 * (2 * 256 + 256**2 + 256 * 2)
