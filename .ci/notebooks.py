@@ -6,10 +6,12 @@ made from. Those in another language have a folder of their own.
 """
 
 import argparse
+import base64
 import contextlib
 import hashlib
 import json
 import os
+import re
 import sys
 import threading
 from pathlib import Path
@@ -74,6 +76,14 @@ def translations(chapter, language):
     return Translations(chapter.stem, language)
 
 
+def embed(cell, folder):
+    """Put the pictures in `folder` that a cell of text shows into the cell, to travel with it."""
+    for name in re.findall(r'\]\(([\w-]+\.png)\)', cell.source):
+        raw = base64.b64encode((folder / name).read_bytes()).decode()
+        cell.setdefault('attachments', {})[name] = {'image/png': raw}
+        cell.source = cell.source.replace(f']({name})', f'](attachment:{name})')
+
+
 def make(chapter, path, execute, said=None):
     """Write the notebook of `chapter` to `path`, with the outputs of its cells if `execute`."""
     notebook = jupytext.read(chapter, fmt='py:percent')
@@ -83,6 +93,9 @@ def make(chapter, path, execute, said=None):
         for cell in notebook.cells:
             if cell.cell_type == 'markdown':
                 cell.source = rewrite(cell.source, said.say)
+    for cell in notebook.cells:
+        if cell.cell_type == 'markdown':
+            embed(cell, chapter.parent)
     notebook.metadata['kernelspec'] = KERNEL
     if execute:
         from nbclient import NotebookClient

@@ -1,5 +1,6 @@
 """`make notebooks` makes what is missing or old, and leaves alone what a reader has changed."""
 
+import base64
 import json
 import runpy
 import sys
@@ -56,6 +57,15 @@ def test_a_notebook_is_made_and_stays_while_its_chapter_does(desk):
     desk.chapter.write_text(CHAPTER + 'y = 1\n')
     assert desk.make() == 'build/notebooks/toy.ipynb\n'
     assert 'y = 1' in desk.path.read_text()
+
+
+def test_pictures_travel_with_the_notebook(desk):
+    (desk.chapter.parent / 'small.png').write_bytes(b'pixels')
+    desk.chapter.write_text(CHAPTER.replace('# A toy', '# A toy\n\n![of it](small.png)'))
+    desk.make()
+    first = json.loads(desk.path.read_text())['cells'][0]
+    assert '![of it](attachment:small.png)' in ''.join(first['source'])
+    assert base64.b64decode(first['attachments']['small.png']['image/png']) == b'pixels'
 
 
 def test_a_notebook_that_a_reader_has_changed_stays(desk):
