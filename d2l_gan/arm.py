@@ -112,6 +112,8 @@ def main(arguments=None):
             undo(mxnet)
             return f'{" and ".join(libraries)} cannot stand in for ArmPL: {error}.'
         print(f'{" and ".join(libraries)} stand in for ArmPL.')
+    else:
+        print(f'MXNet finds {", ".join(NAMES)} already.')
     return None
 
 

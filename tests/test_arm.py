@@ -44,11 +44,12 @@ def test_links_lead_to_the_libraries_and_can_be_taken_away(mxnet, libraries):
     assert os.listdir(str(mxnet)) == ['libmxnet.so']
 
 
-def test_a_library_of_the_name_that_is_no_link_is_left_alone(mxnet):
+def test_a_library_of_the_name_that_is_no_link_is_left_alone(mxnet, capsys):
     for name in arm.NAMES:
         (mxnet / name).write_text('from Arm')
     assert arm.missing(mxnet) == arm.undo(mxnet) == []
     assert arm.main([]) is None and arm.problem() is None
+    assert capsys.readouterr().out.endswith('libastring.so already.\n')
     assert (mxnet / arm.NAMES[0]).read_text() == 'from Arm'
 
 
