@@ -41,7 +41,7 @@ def ready(net):
 
 
 def test_networks_are_the_books():
-    net_D, net_G = dcgan.networks(channels=3, size=64, width=64, book=True)
+    net_D, net_G = dcgan.networks(channels=3, size=64, width=64)
     assert channels(net_G, nn.Conv2DTranspose) == [512, 256, 128, 64, 3]
     assert channels(net_D, nn.Conv2D) == [64, 128, 256, 512, 1]
     assert (count(net_G, nn.BatchNorm), count(net_D, nn.BatchNorm)) == (4, 4)

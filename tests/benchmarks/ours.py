@@ -29,7 +29,7 @@ def game(s):
     """Return net_D, net_G, the shape of an example and that of its noise."""
     if 'picture' in s:
         colours, size = s['picture']
-        nets = dcgan.networks(colours, size, s['channels'])
+        nets = dcgan.networks(colours, size, s['channels'], book=False)
         return (*nets, (colours, size, size), (s['latent_dim'], 1, 1))
     return network(s['D']), network(s['G']), (s['width'],), s['latent_dim']
 
