@@ -81,9 +81,9 @@ def test_any_size(size, way):
         assert ready(net_D)(X).shape == (2, 1, 1, 1)
 
 
-def test_weights_of_d_are_he_s_whatever_train_draws():
+def test_weights_of_d_without_normalisation_are_he_s_whatever_train_draws():
     npx.random.seed(0)
-    net_D, _ = dcgan.networks(width=16)
+    net_D, _ = dcgan.networks(width=16, book=False)
     net_D.initialize(init.Normal(0.02), force_reinit=True)
     net_D(np.zeros((1, 1, 28, 28)))
     for convolution, inputs in ((net_D[0][0], 16), (net_D[1][0], 16 * 16), (net_D[2][0], 32 * 9)):
@@ -200,7 +200,7 @@ def test_halfway_is_where_it_says():
 def test_walk_leaves_a_film(trained, capsys):
     dcgan.walk(trained[1])
     with Image.open(trained[1] / 'walk.gif') as film:
-        assert film.n_frames > 40  # equal ones are one
+        assert film.n_frames > 20  # of 60: frames that are equal are one
 
 
 def test_the_ladder_adds_up_to_the_defaults():
