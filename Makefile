@@ -10,7 +10,7 @@ python := .venv/bin/python
 checked := d2l_gan chapters tests setup.py .ci .book
 
 .PHONY: help test test-slow test-pythons lint format scores bench gpu weather notebooks lab book \
-	translations doctor clean FORCE
+	translations dist doctor clean FORCE
 .DELETE_ON_ERROR:
 
 help: ## Print these targets.
@@ -74,6 +74,12 @@ book: .venv/.book ## Build the book, to read in a browser, in build/book and bui
 translations: .venv/.book ## Bring the translations in step with README, book and chapters.
 	$(python) .book/translation.py
 
+dist: .venv/.release ## Build the wheel and the source archive in dist/, and check both.
+	rm -rf dist
+	$(python) -m build
+	$(python) -m twine check --strict dist/*
+	$(python) -m check_wheel_contents dist/*.whl
+
 clean: ## Remove the environment and everything that was generated.
 	rm -rf .venv .nox build dist *.egg-info .pytest_cache .ruff_cache .hypothesis .coverage* htmlcov
 	find d2l_gan chapters tests .ci -name __pycache__ -exec rm -rf {} +
@@ -87,7 +93,7 @@ clean: ## Remove the environment and everything that was generated.
 	@.ci/install .venv
 	@touch $@
 
-.venv/.test .venv/.notebook .venv/.book .venv/.xla: .venv/.base
+.venv/.test .venv/.notebook .venv/.book .venv/.xla .venv/.release: .venv/.base
 	@echo 'Installing the extra $(subst .,,$(notdir $@))' >&2
 	@.ci/install .venv $(subst .,,$(notdir $@))
 	@touch $@

@@ -84,6 +84,7 @@ setup(
         'xla': xla,
         'cluster': cluster,
         'test': [*book_cells, *test, *export, *xla, *cluster],
+        'release': ['build', 'check-wheel-contents', 'twine'],
         'book': ['babel', 'furo', 'jupytext', 'myst-nb', 'sphinx', 'sphinx-mathjax-offline', *xla],
     },
     entry_points={'console_scripts': ['d2l-gan = chapters.__main__:main']},
