@@ -343,7 +343,7 @@ still. In a game, what $G$ should do next depends on where $D$ has just moved: o
 a discriminator that no longer exists, and the players circle around the solution instead of
 settling in it.
 
-It shows in the numbers. After 10,000 steps the error, median and worst of five seeds, is 0.009 and
+It shows in the numbers. After 10,000 steps the error, median and worst of five seeds, is 0.0086 and
 0.0095 with `beta1=0.5`, and 0.046 and 0.061 with 0.9 (`make scores ARGS=sine`). Had you asked only
 $D$, you would have chosen the wrong one: with 0.9 its means are within 0.02 of $1/2$, with 0.5 they
 are near $0.54$ and $0.46$, for there $D$ still tells apart curves that differ by 0.009.

@@ -10,6 +10,8 @@ import re
 import string
 from pathlib import Path
 
+from tests.benchmarks.results import keep
+
 import numpy
 import pytest
 
@@ -95,3 +97,12 @@ def test_every_result_says_which_command_of_which_version_made_it():
     for name, how in made.items():
         assert how['command'] and re.fullmatch(r'\d+\.\d+\.\d+', how['version']), name
         assert re.fullmatch(r'\d{4}-\d\d-\d\d', how['date']), name
+
+
+def test_a_result_is_kept_with_what_made_it(tmp_path):
+    (tmp_path / 'made.json').write_text('{}')
+    (tmp_path / 'scores.json').write_text('{"frechet": 3.5}')
+    keep(tmp_path / 'scores.json', 'make chapter-dcgan', 'dcgan', tmp_path)
+    assert json.loads((tmp_path / 'dcgan.json').read_text()) == {'frechet': 3.5}
+    made = json.loads((tmp_path / 'made.json').read_text())
+    assert made['dcgan.json']['command'] == 'make chapter-dcgan'
