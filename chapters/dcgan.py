@@ -228,13 +228,30 @@ each other. Without normalisation they may go together, which is faster.
 
 ## One change at a time
 
-From the book's settings to ours, each row with all the changes above it; then, upon ours, what was
-tried and left out, one at a time. It is quick: half the width (16) and 6 epochs of 20,000 digits,
+From the book's settings to ours, each row with all the changes above it; then two that
+were left out, without the smoothing. It is quick: half the width (16) and 6 epochs of 20,000 digits,
 1,878 steps; 10,000 samples beside the validation digits, seed 100.
 
-@LADDER@
+| change | classifier score | Fréchet distance | accuracy of D |
+| --- | --- | --- | --- |
+| the book's | 7.31 | 22.1 | 83 % |
+| `beta2=0.99` | 7.45 | 20.4 | 82 % |
+| `decay=True` | 7.28 | 21.3 | 95 % |
+| `average=0.998` | 7.32 | 19.1 | 95 % |
+| `label_smoothing=0.1`: ours | 7.48 | 15.9 | 91 % |
+| without it, `lr_D=0.0002, lr_G=0.0002` | 4.07 | 202.5 | 100 % |
+| without it, `lr_D=0.002` | 7.22 | 20.0 | 91 % |
 
-`make scores ARGS=ladder` prints it.
+`make scores ARGS=ladder` prints it. The book comes out well! Its rate is 25 times DCGAN's, and in a
+run of minutes that is what counts: at 0.0002, $G$ has hardly left its first weights. Falling rates
+cost a little at first and pay in a long run, where they let the game settle, and the average takes
+out what still swings. Smoothing $D$'s label for real digits helps most: this $D$ wins early, and who
+is not asked to be surer than 90 % goes on teaching.
+
+A step towards a $D$ that does not win would be one without batch normalisation, at rates that it
+can bear, `--no-book --lr-D 0.001 --lr-G 0.003`: an earlier version of this chapter had that. After
+twelve epochs (seed 0) it had come to a Fréchet distance of 10.1 and a classifier score of 8.19.
+Balanced losses, worse digits.
 
 ## Training
 
@@ -270,8 +287,9 @@ def grow(out=None, most=12):
 
 def run(
     data='auto', size: int = None, num_epochs: int = None, batch_size=64, width=32, lr_D=0.005,
-    lr_G=0.005, latent_dim=100, beta1=0.5, beta2=0.99, decay=True, average=0.998, book=True,
-    num_examples: int = None, flip=True, dropout=0.0, out=None, **common,
+    lr_G=0.005, latent_dim=100, beta1=0.5, beta2=0.99, decay=True, average=0.998,
+    label_smoothing=0.1, book=True, num_examples: int = None, flip=True, dropout=0.0, out=None,
+    **common,
 ):  # fmt: skip
     """Train the convolutional GAN; return net_D, net_G, history and scores.
 
@@ -298,10 +316,10 @@ def run(
         num_epochs = math.ceil(4000 / len(real.batches(batch_size))) if own else 12
     result = fit(
         *networks(*real.X.shape[1:3], width, book, check.number('dropout', dropout, '[0, 1)')),
-        'dcgan', init.Normal(0.02),
-        scale='symmetric', real=real, num_epochs=num_epochs, batch_size=batch_size, lr_D=lr_D,
+        'dcgan', init.Normal(0.02), scale='symmetric', real=real, num_epochs=num_epochs, batch_size=batch_size, lr_D=lr_D,
         lr_G=lr_G, latent_dim=(check.whole('latent_dim', latent_dim), 1, 1), beta1=beta1,
-        beta2=beta2, decay=decay, average=average, out=out, **common,
+        beta2=beta2, decay=decay, average=average, label_smoothing=label_smoothing, out=out,
+        **common,
     )  # fmt: skip
     if own:
         grow(out)
@@ -542,9 +560,9 @@ r"""
 
 - Transposed convolutions unfold noise into a picture, each doubling its size; convolutions with
   stride 2 fold it back into one logit.
-- Batch normalisation carries the generator; the discriminator can do without, given weights of the
-  right size, and then judges each picture by itself.
-- Short runs are a bad judge of long ones: falling rates and averages cost at first.
+- Batch normalisation carries both networks, and rates that would be far too high without it.
+- Short runs are a bad judge of long ones: falling rates cost at first.
+- A game that looks lost may draw well, and a balanced one badly: look at the digits, and measure.
 - What a discriminator has learned can be tried on another question; try an untrained one as well.
 - Noise lives on a sphere. Walk along it.
 - With few pictures, see to it that $D$ does not learn them by heart, and count the copies.
