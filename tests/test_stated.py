@@ -42,7 +42,8 @@ class Runs(list):
 def wrapped(found):
     """Return results with lists as `Runs`."""
     if isinstance(found, dict):
-        return {key: wrapped(value) for key, value in found.items()}
+        # A template reads [10] as a number.
+        return {int(k) if k.isdigit() else k: wrapped(v) for k, v in found.items()}
     return Runs(map(wrapped, found)) if isinstance(found, list) else found
 
 
