@@ -75,21 +75,21 @@ class Pictures:
             cache = _cached(source, size, kept)
             if _told(cache) is None:
                 _decode(source, size, kept, cache)
-        told = _told(cache)
-        self.names, self.broken = tuple(told['names']), told['broken']
+        found = _told(cache)  # not what networks are told
+        self.names, self.broken = tuple(found['names']), found['broken']
         self._tell_broken()
-        if told['num'] < LEAST:
+        if found['num'] < LEAST:
             raise DataError(
-                f'`data` is {str(path)!r} with {told["num"]} readable pictures; it must have at '
+                f'`data` is {str(path)!r} with {found["num"]} readable pictures; it must have at '
                 f'least {LEAST}'
             )
-        shape = told['num'], kept, size, size
+        shape = found['num'], kept, size, size
         with open(cache, 'rb') as file:
             self._memory = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         count = math.prod(shape)
         self.pixels = numpy.frombuffer(self._memory, 'uint8', count).reshape(shape)
         self.labels = numpy.frombuffer(self._memory, '<i4', shape[0], count + -count % 4)
-        self.channels = channels or (1 if told['grey'] else 3)
+        self.channels = channels or (1 if found['grey'] else 3)
         self.pixels = self.pixels[:, : self.channels]
         order = numpy.random.RandomState(0).permutation(len(self))
         held_out, train = numpy.split(order, [len(order) // HELD_OUT])
