@@ -9,7 +9,7 @@ CHAPTERS ?= $(filter-out chapters/__%,$(wildcard chapters/*.py))
 python := .venv/bin/python
 checked := d2l_gan chapters tests setup.py .ci .book
 
-.PHONY: help test test-slow test-pythons lint format scores bench gpu weather notebooks lab book \
+.PHONY: help test test-slow test-pythons lint format scores bench gpu weather cluster notebooks lab book \
 	translations dist doctor clean FORCE
 .DELETE_ON_ERROR:
 
@@ -57,6 +57,9 @@ gpu: .venv/.test ## Prove on a GPU that JAX sees: parity, timing; ARGS=--rehears
 
 weather: .venv/.test ## Kill, damage and starve trainings, and print what was lost.
 	$(python) -m tests.benchmarks.weather $(ARGS)
+
+cluster: .venv/.xla ## Rehearse several machines: make cluster ARGS="dcgan --processes 4".
+	@$(python) -m d2l_gan.rehearse $(ARGS)
 
 notebooks: .venv/.notebook ## Turn the chapters into build/notebooks; EXECUTE=1 runs them, LANGUAGE=zh.
 	@$(python) .ci/notebooks.py $(if $(EXECUTE),--execute) $(if $(FRESH),--fresh) \

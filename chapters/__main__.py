@@ -19,6 +19,16 @@ from chapters import ORDER
 import click
 
 HERE = Path(__file__).parent
+# Where several processes train together; each is started with the same other flags.
+TOGETHER = (
+    (
+        '--coordinator',
+        str,
+        'HOST:PORT of process 0, or auto where srun, mpirun or Kubernetes starts.',
+    ),
+    ('--num-processes', int, 'How many processes train together.'),
+    ('--process-id', int, 'Which of them this is, from 0.'),
+)
 
 
 class Chapter(NamedTuple):
@@ -116,6 +126,9 @@ def options(chapter):
             [flag, arg.arg], type=kind, default=value, show_default=value is not None, help=meaning,
             callback=possible,
         )  # fmt: skip
+    if any(arg.arg == 'devices' for arg, _ in pairs):
+        for flag, kind, meaning in TOGETHER:
+            yield click.Option([flag], type=kind, help=meaning, callback=possible)
     if chapter.sample is not None:
         meaning = ast.get_docstring(chapter.sample).split('\n\n')[0]
         yield click.Option(['--sample'], type=click.IntRange(1), help=meaning)
@@ -194,12 +207,19 @@ def start(name, keywords):
         click.echo('Loading MXNet, then setting up ...', err=True)
     with in_one_line(keywords):
         chapter, sample = importlib.import_module(f'chapters.{name}'), keywords.pop('sample', None)
+        joined = [keywords.pop(flag[2:].replace('-', '_'), None) for flag, *_ in TOGETHER]
+        if joined[0] is not None:
+            importlib.import_module('d2l_gan.cluster').join(*joined, once=True)
+        elif joined != [None] * 3:
+            raise ValueError('`coordinator` is None; it must say where process 0 is, HOST:PORT')
         if sample is None:
             others = only_sample(name)
             for flag in others:
                 if keywords[flag] is not None:
                     raise ValueError(f'`{flag}` is {keywords[flag]}; it must come with --sample')
             chapter.run(**{k: v for k, v in keywords.items() if k not in others})
+            if joined[0] is not None and sys.modules['d2l_gan.cluster'].team() is not None:
+                sys.modules['d2l_gan.cluster'].team().finish()
         else:
             known = inspect.signature(chapter.sample).parameters
             chapter.sample(sample, **{k: v for k, v in keywords.items() if k in known})
@@ -210,9 +230,11 @@ def in_one_line(keywords):
     """Let what goes wrong by our own rules be one line, with status 2 where a flag is to blame."""
     try:
         yield
+    except SystemExit as stop:
+        end(stop.code, 'it was asked to stop')
     except KeyboardInterrupt:
         click.echo('Stopped.', err=True)
-        sys.exit(130)
+        end(130, 'it was interrupted')
     except (ValueError, RuntimeError, OSError, ImportError) as error:
         if sys.flags.dev_mode:  # python -X dev shows where it happened
             raise
@@ -223,7 +245,15 @@ def in_one_line(keywords):
             message = "this chapter needs JAX: pip install 'd2l_gan[xla]'"
         click.echo(f'Error: {message}', err=True)
         about_a_flag = isinstance(error, ValueError) and re.match(r'`(\w+)`', message)
-        sys.exit(2 if about_a_flag and about_a_flag.group(1) in keywords else 1)
+        end(2 if about_a_flag and about_a_flag.group(1) in keywords else 1, message)
+
+
+def end(status, reason):
+    """End this process, and let others that train with it know why."""
+    cluster = sys.modules.get('d2l_gan.cluster')
+    if cluster is not None and cluster.team() is not None:
+        cluster.team().leave(status, reason)
+    sys.exit(status)
 
 
 def seeds_in(ctx, option, text):
@@ -247,7 +277,8 @@ def settings_in(chapter, changes):
     A value must be of the type of the chapter's flag; the word default stands for its default.
     """
     flags = {flag.name: flag for flag in options(read(chapter))}
-    for own in ('seed', 'out', 'resume', 'show', 'film', 'sample'):  # the sweep's, or of no use
+    together = [flag[2:].replace('-', '_') for flag, *_ in TOGETHER]
+    for own in ('seed', 'out', 'resume', 'show', 'film', 'sample', *together):  # its own, or no use
         flags.pop(own, None)
     lists = {}
     for change in changes:

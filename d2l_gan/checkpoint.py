@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from d2l_gan.archive import VERSIONS, CheckpointError, host, naming, read, write
+from d2l_gan.files import versions
 from d2l_gan.game import History
 from d2l_gan.speak import tell
 
@@ -16,7 +17,7 @@ KIND = 'run'
 TOLD = {'devices': 1}  # of the hyperparameters: who computed it, which may change
 
 
-def _describe(game):
+def describe(game):
     """Return what a run must have in common with the one that it goes on from."""
     # A block without a description of its own shows its address.
     nets = {
@@ -29,6 +30,19 @@ def _describe(game):
         'hyperparameters': json.loads(json.dumps(game.hyperparameters, default=float)),
         'data': hashlib.sha256(sample).hexdigest(),
     }
+
+
+def facts(game):
+    """Return {name: text} of what a game must have in common in all processes that play it."""
+    code, batches, root = hashlib.sha256(), hashlib.sha256(), Path(__file__).parent
+    for path in sorted(root.rglob('*.py')):
+        code.update(str(path.relative_to(root)).encode() + path.read_bytes())
+    for array in getattr(game.data_iter, 'arrays', ()):
+        batches.update(numpy.ascontiguousarray(host(array)))
+    return {
+        'code': code.hexdigest(), 'batches': batches.hexdigest(), 'packages': repr(versions()),
+        **{name: repr(value) for name, value in describe(game).items()},
+    }  # fmt: skip
 
 
 def _compare(saved, here):
@@ -65,7 +79,7 @@ def save(path, game):
         'kind': KIND, 'file': Path(path).name, 'epoch': game.epoch,
         'counters': game.counters(), 'history': history,
     }  # fmt: skip
-    write(path, {**header, **_describe(game)}, {**live(game), **columns})
+    write(path, {**header, **describe(game)}, {**live(game), **columns})
 
 
 def restore(path, game):
@@ -104,7 +118,7 @@ def _check(path, game):
     header, arrays = read(path, KIND)
     if header['file'] != Path(path).name:
         raise CheckpointError(f'holds what was written as `{header["file"]}`')
-    _compare(header, _describe(game))
+    _compare(header, describe(game))
     epoch = header['epoch']
     if not 0 < epoch <= game.num_epochs:
         raise CheckpointError(f'is of epoch {epoch}; `num_epochs` is only {game.num_epochs}')

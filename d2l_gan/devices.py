@@ -12,7 +12,7 @@ import re
 import sys
 from typing import NamedTuple
 
-from d2l_gan import check
+from d2l_gan import check, cluster
 
 import mxnet as mx
 from mxnet.base import _LIB, check_call
@@ -95,7 +95,10 @@ def where(one=None, several=None, engine='auto'):
         RuntimeError: where a device is not there.
     """
     kind, numbers = (None, [0]) if several is None else _asked(several, one)
-    if len(numbers) == 1:
+    together = cluster.team() is not None
+    if together and engine in ('textbook', 'symbol'):
+        check.fail('engine', engine, "'xla' where several processes play together")
+    if len(numbers) == 1 and not together:
         spec = f'{kind}({numbers[0]})' if kind else one
         gpu = of_jax(spec, engine)
         return Where([device('cpu' if gpu else spec)], [gpu] if gpu else [])
@@ -111,6 +114,8 @@ def where(one=None, several=None, engine='auto'):
             f"`devices` is {several!r}, which needs JAX, pip install 'd2l_gan[xla]', or the "
             "`engine` 'textbook'"
         ) from None
+    if several is None and one is not None:
+        kind, numbers = _asked([str(one) if '(' in str(one) else f'{one}(0)'], None)
     return Where([device('cpu')], runtime.several(kind, numbers))
 
 

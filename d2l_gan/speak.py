@@ -6,6 +6,8 @@ import sys
 
 from d2l_gan import words
 
+quiet = False  # where another process speaks for this one
+
 
 def in_notebook():
     """Return whether a notebook's kernel runs this."""
@@ -41,6 +43,8 @@ def tell(text, result=False):
         text: what to print.
         result: whether it is what a program is run for, and so goes to standard output.
     """
+    if quiet:
+        return
     from tqdm import tqdm
 
     text = words.say(text)

@@ -8,7 +8,7 @@ its fake part, so both players stand at ln 2 = 0.693 when neither can win.
 import contextlib
 import time
 
-from d2l_gan import check, engines, losses, start
+from d2l_gan import check, cluster, engines, losses, start
 from d2l_gan.devices import where
 from d2l_gan.engines import adapter
 from d2l_gan.game import Game
@@ -184,11 +184,19 @@ def play(game, callbacks):
         game: a `Game`, whose engine knows how a step is made.
         callbacks: as for `train`.
     """
-    history = game.history
+    history, team = game.history, cluster.team()
     with contextlib.ExitStack() as stack:
+        if team:
+            stack.enter_context(team.playing())
+            from d2l_gan.checkpoint import facts  # alone, nobody asks
+
+            team.same(facts(game))
+            callbacks = [] if team.rank else callbacks
         for callback in reversed(callbacks):  # a checkpoint is last and restores the game first
             getattr(callback, 'begin', lambda game: None)(game)
             stack.callback(getattr(callback, 'end', lambda game: None), game)
+        if team:
+            team.share(game, first=True)
         while game.epoch < game.num_epochs and history.stopped is None:
             decay = game.hyperparameters.get('decay')
             share = 1 - game.epoch / game.num_epochs if decay else 1
@@ -199,6 +207,8 @@ def play(game, callbacks):
             game.epoch += 1
             for callback in callbacks:
                 callback(game)
+            if team:
+                team.share(game)
     history.average = {n: a.asnumpy().copy() for n, a in game.engine.averages.items()}
     return history
 

@@ -171,7 +171,8 @@ class XLA(Adversarial):
                 for _, trainer in self.players.values():
                     adapter.set_updates(trainer, adapter.updates(trainer) + stop - start)
                 seconds = (time.perf_counter() - began) / (stop - start)
-                self.ahead = max(1, int(min(4 * self.ahead, SECONDS / max(seconds, 1e-9))))
+                ahead = max(1, int(min(4 * self.ahead, SECONDS / max(seconds, 1e-9))))
+                self.ahead = self.sharing.agreed(ahead)
                 start = stop
         self.played.append((sums[:steps], batch // self.pack))
 

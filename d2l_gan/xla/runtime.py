@@ -28,20 +28,22 @@ def _environment(**values):
 
 
 def devices(kind):
-    """Return JAX's devices of a kind, 'cpu' or 'gpu', [] where there is none.
+    """Return JAX's devices of a kind, 'cpu' or 'gpu', that this process has; [] for none.
 
     The first call starts JAX, if nobody has; its CPU then has as many threads as OpenMP is to have.
     """
     threads = os.environ.get('OMP_NUM_THREADS', '')
     with _environment(**({'NPROC': threads} if threads.isdigit() else {})):
         try:
-            return jax.devices(kind)
+            return jax.local_devices(backend=kind)
         except RuntimeError:  # of another kind than what JAX was installed for
             return []
 
 
 def several(kind, numbers):
     """Return JAX's devices of these numbers, of a kind, or of GPUs where there are any.
+
+    Where several processes play together, they are those of each process, one after the other.
 
     A CPU is one device, unless JAX is told before it starts to part it into more; so that is done.
 
@@ -67,7 +69,13 @@ def several(kind, numbers):
             f'{here.pop()!r}; a CPU is parted before JAX starts: set XLA_FLAGS='
             f'--xla_force_host_platform_device_count={max(numbers) + 1}'
         )
-    return [found[number] for number in numbers]
+    if jax.process_count() == 1:
+        return [found[number] for number in numbers]
+    everyone = jax.devices(found[0].platform)
+    places = [[d for d in everyone if d.process_index == i] for i in range(jax.process_count())]
+    if min(map(len, places)) <= max(numbers):
+        raise RuntimeError(f'`devices` asks for number {max(numbers)}; not every process has it')
+    return [place[number] for place in places for number in numbers]
 
 
 def precision(dtype):

@@ -20,8 +20,10 @@ class Sharing:
     """
 
     def __init__(self, devices):
-        self.several, self.first = len(devices) > 1, devices[0]
+        self.several = len(devices) > 1
+        self.first = next(d for d in devices if d.process_index == jax.process_index())
         self.mesh = Mesh(numpy.array(devices), (BATCH,)) if self.several else None
+        self.sum = None  # compiled when it is needed
 
     def sharding(self, shape, axis=None):
         """Return how an array lies, shared along an axis or whole everywhere.
@@ -48,6 +50,23 @@ class Sharing:
         """Return an array of NumPy's as one of JAX's, shared along an axis."""
         sharding = self.sharding(array.shape, axis)
         return jax.make_array_from_callback(array.shape, sharding, lambda index: array[index])
+
+    def broadcast(self, array):
+        """Return an array of the process that has the first device, in all processes."""
+        words, whole = numpy.ascontiguousarray(array).view('uint32'), self.sharding(())
+        rows = jax.make_array_from_callback(
+            (self.mesh.size, *words.shape), NamedSharding(self.mesh, PartitionSpec(BATCH)),
+            lambda index: (words if index[0].start == 0 else numpy.zeros_like(words))[None],
+        )  # fmt: skip
+        if self.sum is None:
+            self.sum = jax.jit(lambda rows: rows.sum(0, dtype='uint32'), out_shardings=whole)
+        return numpy.asarray(self.sum(rows)).view(array.dtype)
+
+    def agreed(self, number):
+        """Return the number that the first process has; others measure other times."""
+        if jax.process_count() == 1:
+            return number
+        return int(self.broadcast(numpy.array([number], 'uint32'))[0])
 
     def jit(self, program, flat, pool, notes):
         """Return a program (flat, pool, notes, start, stop) -> (flat, notes, sums) to compile."""

@@ -30,6 +30,7 @@ from d2l_gan.callbacks import Checkpoint, Figure, Film
 from d2l_gan.callbacks.checkpoint import NAME
 from d2l_gan.checkpoint import KIND
 from d2l_gan.engines import symbol, textbook
+from tests.benchmarks import machines
 from tests.benchmarks.weather_sweep import killed_sweeps
 
 import numpy
@@ -717,6 +718,7 @@ FAULTS = [
     interrupted_twice, terminated_in_the_middle, file_too_large, disk_full, read_only, removed,
     two_at_once, flipped_bits, cut_short, mutated, forged, not_this_training, long_run,
     killed_sweeps,
+    *machines.FAULTS,
 ]  # fmt: skip
 
 

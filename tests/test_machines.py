@@ -1,0 +1,129 @@
+"""Several processes that play one game: what they ask before, and how they end."""
+
+import signal
+import socket
+import sys
+
+from chapters.__main__ import start
+from d2l_gan import archive, checkpoint, cluster, data, rehearse, speak
+from d2l_gan.checkpoint import KIND
+from d2l_gan.train import train
+from tests.benchmarks import machines, weather
+
+import pytest
+
+
+def test_what_says_where_the_others_are():
+    for given, told in (
+        (('here', 2, 0), "`coordinator` is 'here'; it must be 'auto', or HOST:PORT as in"),
+        (('127.0.0.1:99999', 2, 0), '`coordinator` is .*; it must be'),
+        (('127.0.0.1:8476', 0, 0), '`num_processes` is 0; it must be an integer >= 1'),
+        (('127.0.0.1:8476', 2, 2), '`process_id` is 2; it must be below `num_processes`, 2'),
+        (('127.0.0.1:8476', 2), '`process_id` is None'),
+        (('auto', 2), "`coordinator` is 'auto'; then JAX finds"),
+    ):
+        with pytest.raises(ValueError, match=told):
+            cluster.join(*given)
+    assert cluster.join('127.0.0.1:8476', 1, 0) is None
+    assert cluster.team() is None
+
+
+def test_a_port_that_is_taken():
+    with socket.socket() as other:
+        other.bind(('127.0.0.1', 0))
+        other.listen()
+        with pytest.raises(RuntimeError, match='process 0 cannot listen: Address already in use'):
+            cluster.join(f'127.0.0.1:{other.getsockname()[1]}', 2, 0)
+
+
+def test_a_chapter_has_the_flags_and_asks_for_an_address(capsys):
+    with pytest.raises(SystemExit) as stop:
+        start('gaussian', {'num_processes': 2, 'seed': 0})
+    assert stop.value.code
+    assert '`coordinator` is None; it must say where process 0 is' in capsys.readouterr().err
+
+
+class Store(dict):
+    """Stand for JAX's store of keys."""
+
+    def key_value_set(self, key, value):
+        assert key not in self
+        self[key] = value
+
+    def key_value_delete(self, key):
+        del self[key]
+
+    def blocking_key_value_get(self, key, _):
+        return self[key]
+
+
+def teams(number):
+    store, found = Store(), []
+    for rank in range(number):
+        team = cluster.Team.__new__(cluster.Team)
+        team.rank, team.size, team.client, team.said = rank, number, store, 0
+        found.append(team)
+    return store, found
+
+
+def test_process_0_is_heard_by_all_and_what_all_have_read_is_forgotten():
+    store, (first, second) = teams(2)
+    for i in range(5):
+        assert first.say(f'{i}') == second.say('unheard') == f'{i}'
+    assert len(store) == 2
+
+
+def test_what_differs_is_named():
+    games = []
+    for seed, lr_D in ((0, 0.1), (0, 0.1), (1, 0.1), (0, 0.2)):
+        X = data.gaussian(24, seed)[0]
+        train(*weather.networks(), data.Batches(X, 12), 1, lr_D, 0.1, 2, X, seed=0,
+              callbacks=[games.append])  # fmt: skip
+    one, *others = map(checkpoint.facts, games)
+    for facts, told in zip(others, (None, 'batches', 'hyperparameters')):
+        store, (first, second) = teams(2)
+        store['same/1/1'] = cluster.json.dumps(facts)
+        if told is None:
+            first.same(one)
+            continue
+        with pytest.raises(ValueError, match=f'process 1 has other {told} than process 0'):
+            first.same(one)
+
+
+def test_only_process_0_speaks(monkeypatch, capsys):
+    monkeypatch.setattr(speak, 'quiet', True)
+    speak.tell('unheard', result=True)
+    assert capsys.readouterr() == ('', '')
+
+
+def test_a_rehearsal_passes_on_what_is_said_and_ends_all(capfd):
+    assert rehearse.main(['--processes', '2']) == 2
+    assert rehearse.main(['gaussian', '--processes', 'two']) == 2
+    capfd.readouterr()
+    assert rehearse.main(['gausian', '--processes', '2']) == 2
+    assert capfd.readouterr().err.count("Did you mean 'gaussian'?") == 2
+
+
+@pytest.mark.slow
+def test_two_processes_play_the_game_of_one_also_after_one_was_killed(tmp_path):
+    pytest.importorskip('jax')
+    group = machines.Group(tmp_path / 'two')
+    group.wait_for(2)
+    group.members[1].send_signal(signal.SIGKILL)
+    assert group.ended(1, told='process 1 has been silent') < machines.WITHIN
+    group = machines.Group(tmp_path / 'two', resume=True)
+    assert group.wait() == [0, 0], group.said()
+    assert 'Going on after epoch' in group.said()[0]
+    assert group.said()[1] == ''
+    machines.member(str(tmp_path / 'one'), '', 1, 0, machines.EPOCHS, False, None)
+    name = f'checkpoints/epoch-{machines.EPOCHS:06d}.ckpt'
+    (one, a), (two, b) = (archive.read(tmp_path / run / name, KIND) for run in ('one', 'two'))
+    assert one['counters'] == two['counters']
+    assert a.keys() == b.keys()
+    for path in a.keys() - {'examples_per_sec'}:
+        assert abs(a[path] - b[path]).max() <= 1e-5 * abs(a[path]).max(), path
+
+
+@pytest.mark.skipif(sys.platform != 'linux', reason='as the benchmark')
+def test_every_fault_of_several_processes_is_in_the_table_of_the_weather():
+    assert set(machines.FAULTS) <= set(weather.FAULTS)
