@@ -126,12 +126,16 @@ def options(chapter):
             [flag, arg.arg], type=kind, default=value, show_default=value is not None, help=meaning,
             callback=possible,
         )  # fmt: skip
-    if any(arg.arg == 'devices' for arg, _ in pairs):
-        for flag, kind, meaning in TOGETHER:
-            yield click.Option([flag], type=kind, help=meaning, callback=possible)
     if chapter.sample is not None:
         meaning = ast.get_docstring(chapter.sample).split('\n\n')[0]
         yield click.Option(['--sample'], type=click.IntRange(1), help=meaning)
+
+
+def together(chapter):
+    """Yield the flags that let several processes train a chapter that can share its batches."""
+    if any(option.name == 'devices' for option in options(chapter)):
+        for flag, kind, meaning in TOGETHER:
+            yield click.Option([flag], type=kind, help=meaning, callback=possible)
 
 
 def asked(known, sample):
@@ -176,7 +180,7 @@ class Chapters(click.Group):
             name,
             context_settings=settings,
             callback=callback,
-            params=list(options(chapter)),
+            params=[*options(chapter), *together(chapter)],
             help=f'{chapter.title}\n\n{chapter.sentence}',
             short_help=f'{chapter.title}. {chapter.sentence}',
         )
@@ -277,8 +281,7 @@ def settings_in(chapter, changes):
     A value must be of the type of the chapter's flag; the word default stands for its default.
     """
     flags = {flag.name: flag for flag in options(read(chapter))}
-    together = [flag[2:].replace('-', '_') for flag, *_ in TOGETHER]
-    for own in ('seed', 'out', 'resume', 'show', 'film', 'sample', *together):  # its own, or no use
+    for own in ('seed', 'out', 'resume', 'show', 'film', 'sample'):  # the sweep's, or of no use
         flags.pop(own, None)
     lists = {}
     for change in changes:
