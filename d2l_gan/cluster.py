@@ -227,6 +227,7 @@ class Team:
         reason = re.search(r'(?:Gloo|gloo|NCCL)[^:\n]*: (?:\[.*?\] )?([^\n[]*)', told)
         reason = reason.group(1).strip() if reason else told.strip()[:120]
         self.end(f'another process is gone ({reason})')
+        time.sleep(60)  # another thread has said it, and ends the process
 
     def leave(self, status, reason):
         """End this process at once, and let the others know why."""
@@ -237,6 +238,8 @@ class Team:
 
     def end(self, sentence, status=1):
         """Say why this process ends, in one sentence, and end it and the others."""
+        if self.ended is not None:  # it has been said
+            return
         with self.lock:  # only one thread says it
             self.over.set()
             if self.rank == 0 and self.client is not None and self.ended is None:
