@@ -56,10 +56,11 @@ from pathlib import Path
 
 from d2l_gan import data, files, losses, metrics, plots
 from d2l_gan.callbacks import Checkpoint, Figure, Film, Progress
+from d2l_gan.engines import adapter
 from d2l_gan.game import Result
 from d2l_gan.noise import Noise, seeded
 from d2l_gan.speak import tell
-from d2l_gan.train import train, update_D, update_G
+from d2l_gan.train import train, train_many, update_D, update_G
 
 import mxnet as mx
 import numpy
@@ -366,6 +367,32 @@ chosen on others. `make scores ARGS=gaussian` prints this table.
 
 # %%
 CLOSER = {'init_std': 0.5, 'beta1': 0.5, 'objective': 'least_squares'}
+
+
+def run_many(
+    seeds, num_epochs=20, batch_size=8, lr_D=0.05, lr_G=0.005, latent_dim=2, objective='bce',
+    label_smoothing=0.0, beta1=0.9, average: float = None, init_std=0.02,
+):  # fmt: skip
+    """Train from each seed, all side by side in one program of XLA; return the scores of each.
+
+    Args:
+        seeds: list of ints.
+        num_epochs, ...: all others as for `run`.
+    """
+    points = {seed: data.gaussian(1000, seed)[0] for seed in seeds}
+    feed = lambda seed: data.Batches(points[seed], batch_size)
+    net_D, net_G = networks()
+    runs = train_many(
+        net_D, net_G, feed, num_epochs, lr_D, lr_G, latent_dim, seeds=seeds, beta1=beta1,
+        average=average, objective=losses.objective(objective, label_smoothing),
+        initializer=init.Normal(init_std),
+    )  # fmt: skip
+    found = []
+    for run in runs:
+        with adapter.swapped(net_G, run.weights['G']), run.history.averaged(net_G):
+            found.append(score(net_G, points[run.history.seed], run.history))
+    return found
+
 
 # %%
 if __name__ == '__main__':

@@ -259,8 +259,13 @@ def command(target, settings, seeds, workers, cluster, out, **rules):
     from d2l_gan import workers as pools
 
     module, name = target.split(':')
-    if name == 'run_many' and not _defines(module, name):
-        raise ValueError(f'`together` is True; it must be False: {module} plays one run at a time')
+    if name == 'run_many':
+        known = _arguments(module, name)
+        if known is None:
+            raise ValueError(f'`together` must be left out: {module} plays one run at a time')
+        for argument in settings[0]:
+            if argument not in known:
+                raise ValueError(f'`{argument}` must be left out: `together` does not know it')
     out = files.output_dir('sweep') / module.split('.')[-1] if out is None else Path(out)
     with Runs(out) as runs:
         shutil.rmtree(out / SCRATCH, ignore_errors=True)  # of a sweep that was killed
@@ -285,7 +290,10 @@ def command(target, settings, seeds, workers, cluster, out, **rules):
     return len(failed)
 
 
-def _defines(module, name):
-    """Return whether a module defines a function; it is read, not run: MXNet takes its time."""
+def _arguments(module, name):
+    """Return the arguments of a module's function, None without; it is read, not run."""
     tree = ast.parse(Path(find_spec(module).origin).read_text(encoding='utf-8'))
-    return name in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef) and node.name == name:
+            return {arg.arg for arg in node.args.args}
+    return None

@@ -197,6 +197,20 @@ def test_the_list_has_it_apart_from_the_chapters():
 def test_side_by_side_is_refused_where_a_chapter_cannot(tmp_path, capsys):
     with pytest.raises(ValueError, match='chapters.sine plays one run at a time'):
         sweep.command('chapters.sine:run_many', [{}], [0], 1, None, tmp_path)
+    with pytest.raises(ValueError, match='`engine` must be left out: `together` does not know it'):
+        sweep.command('chapters.gaussian:run_many', [{'engine': 'xla'}], [0], 1, None, tmp_path)
+
+
+def test_side_by_side_has_the_scores_of_one_after_the_other(tmp_path):
+    pytest.importorskip('jax')
+    from chapters import gaussian
+
+    rules = {'num_epochs': 1, 'average': 0.9, 'beta1': 0.5}
+    runs = sweep.play('chapters.gaussian:run_many', rules, [3, 4], {})
+    assert [(run['seed'], run['error']) for run in runs] == [(3, None), (4, None)]
+    alone = gaussian.run(seed=4, engine='xla', film=False, out=tmp_path, **rules).scores
+    for name in ('w2_truth', 'w2_sample', 'loss_D', 'loss_G'):
+        assert runs[1]['scores'][name] == pytest.approx(alone[name], rel=1e-3)
 
 
 @pytest.mark.slow
