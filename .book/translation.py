@@ -87,14 +87,13 @@ def rewrite(text, say):
 
 def _said(message, say):
     """Return a message in the other language, or as it is where there is nothing to say."""
-    return say(message) if WORD.search(SAME.sub('', message)) else message
+    known = re.fullmatch(r'\S*[_=/\d]\S*', message) or not WORD.search(SAME.sub('', message))
+    return message if known else say(message)  # a name, a formula, a number
 
 
 def _cell(cell, say):
     inner = cell.strip()
-    if not inner or re.fullmatch(r'\S*[_=/\d]\S*', inner):
-        return cell
-    return cell.replace(inner, _said(inner, say))
+    return cell.replace(inner, _said(inner, say)) if inner else cell
 
 
 def _inside(line, info, say):

@@ -20,6 +20,11 @@ import translation  # noqa: E402
 sys.path.pop(0)
 
 DONE = [
+    'scores',
+    'textbook',
+    'speed',
+    'colab',
+    'api',
     'gaussian',
     'sine',
     'mnist_vanilla',
@@ -88,7 +93,7 @@ def faults(message, said):
             yield f'{term} is {wanted}'
         yield from (f'never {word}' for word in never.split() if word in told)
     # No space between Chinese and anything else, Chinese punctuation, no familiar "you".
-    bare = re.sub(r'\]\(x?\)|[|]', '', translation.SAME.sub('x', said))
+    bare = re.sub(r'\]\(x?\)|[|]|^[\d.]+ |\d[.]\d[.]\d ', '', translation.SAME.sub('x', said))
     wrong = rf'{HAN} +[\w`$]|[\w`$] +{HAN}|{HAN}[,;:?!(]|[,;?!)]{HAN}|[你您"]'
     yield from re.findall(wrong, bare)
 
