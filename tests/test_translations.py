@@ -20,6 +20,7 @@ import translation  # noqa: E402
 sys.path.pop(0)
 
 DONE = [
+    'README',
     'scores',
     'textbook',
     'speed',
@@ -112,6 +113,13 @@ def test_emphasis_and_code_come_through(name):
         (inline,) = markdown_it.MarkdownIt().parseInline(re.sub(r'\$[^$]+\$', '$x$', said))
         shown = ''.join(token.content for token in inline.children if token.type == 'text')
         assert not re.search('[*`]', shown), said
+
+
+def test_readme_in_chinese_is_what_the_catalogue_makes_of_it():
+    text = translation.readme('zh')
+    kept = (ROOT / 'README.zh.md').read_text(encoding='utf-8')
+    assert kept == text, '`make translations` writes it'
+    assert '[English](README.md) · **中文**' in text
 
 
 def test_chapters_come_apart_and_together_again(sources):
