@@ -55,6 +55,8 @@ def rewrite(text, say):
             done.append(_inside(line, fence[1], say))
             if opening and opening.group(1).startswith(fence[0]) and not opening.group(2).strip():
                 fence = None
+        elif ' '.join(waiting).count('$$') % 2:
+            waiting.append(line)  # display maths, whatever its lines begin with
         elif opening:
             flush()
             done.append(line)
