@@ -4,6 +4,7 @@ import hashlib
 import itertools
 import json
 import re
+import sys
 from pathlib import Path
 
 from d2l_gan.archive import VERSIONS, CheckpointError, host, naming, read, write
@@ -39,8 +40,10 @@ def facts(game):
         code.update(str(path.relative_to(root)).encode() + path.read_bytes())
     for array in getattr(game.data_iter, 'arrays', ()):
         batches.update(numpy.ascontiguousarray(host(array)))
+    jax = sys.modules.get('jax')  # where several play, it is there
+    packages = {**versions(), 'jax': getattr(jax, '__version__', None)}
     return {
-        'code': code.hexdigest(), 'batches': batches.hexdigest(), 'packages': repr(versions()),
+        'code': code.hexdigest(), 'batches': batches.hexdigest(), 'packages': repr(packages),
         **{name: repr(value) for name, value in describe(game).items()},
     }  # fmt: skip
 
