@@ -74,7 +74,7 @@ class Group:
     def wait_for(self, epochs):
         """Wait until so many epochs are over."""
         path = self.directory.with_suffix('.played')
-        end = time.monotonic() + 120
+        end = time.monotonic() + 300
         while not path.exists() or int(path.read_text() or 0) < epochs:
             assert time.monotonic() < end and None in self.polled(), self.said()
             time.sleep(0.05)
@@ -85,7 +85,7 @@ class Group:
     def said(self):
         return {i: log.read_text() for i, log in self.logs.items()}
 
-    def wait(self, seconds=120):
+    def wait(self, seconds=300):
         """Return the exit statuses; by then none is running any more."""
         end = time.monotonic() + seconds
         while None in self.polled() and time.monotonic() < end:
