@@ -22,7 +22,7 @@ DOCUMENTS = sorted(
     for path in (ROOT / 'README.md', *ROOT.glob('.book/*.md'), *ROOT.glob('chapters/[a-z]*.py'))
 )
 LATER = {
-    f'chapters/{name}.py' for name in ('autoencoder', 'conditional', 'mode_collapse', 'parallel')
+    f'chapters/{name}.py' for name in ('autoencoder', 'conditional')
 }
 STATED = json.loads((RESULTS / 'stated.json').read_text(encoding='utf-8'))
 NUMBER = re.compile(r'(?<![\w.,/-])\d[\d,]*(?:\.\d+(?!\.?\d)%?|%)')
@@ -69,7 +69,7 @@ def prose(document):
         text = re.sub(rf'<!-- {told} -->.*?<!-- /{told} -->', '', text, flags=re.DOTALL)
     for other in (r'```.*?```', r'\$\$.*?\$\$', r'\$[^$]*\$', r'(?<=\])\([^)]*\)', r'<[^>\n]*>'):
         text = re.sub(other, ' ', text, flags=re.DOTALL)
-    return ' '.join(text.replace(' %', '%').replace('−', '-').split())
+    return ' '.join(text.split()).replace(' %', '%').replace('−', '-')
 
 
 def said(document):
