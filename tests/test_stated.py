@@ -21,9 +21,7 @@ DOCUMENTS = sorted(
     str(path.relative_to(ROOT))
     for path in (ROOT / 'README.md', *ROOT.glob('.book/*.md'), *ROOT.glob('chapters/[a-z]*.py'))
 )
-LATER = {
-    f'chapters/{name}.py' for name in ('autoencoder', 'conditional')
-}
+LATER = {f'chapters/{name}.py' for name in ('autoencoder', 'conditional')}
 STATED = json.loads((RESULTS / 'stated.json').read_text(encoding='utf-8'))
 NUMBER = re.compile(r'(?<![\w.,/-])\d[\d,]*(?:\.\d+(?!\.?\d)%?|%)')
 
