@@ -153,8 +153,8 @@ r"""
 
 The book's pictures have 64 × 64 pixels and its networks are written down for them. Written as a
 rule they take any size: halve until at most 4 pixels are left, 64, 32, 16, 8, 4 or 28, 14, 7, 4,
-and at each halving double the channels. (An odd number is reached by a kernel of 3: $2 \cdot 3 - 2
-+ 3 = 7$.) With 64 pixels, 3 channels and `width=64` they are the book's, 512, 256, 128 and 64
+and at each halving double the channels. (An odd number is reached by a kernel of 3:
+$2 \cdot 3 - 2 + 3 = 7$.) With 64 pixels, 3 channels and `width=64` they are the book's, 512, 256, 128 and 64
 channels in the generator and 64, 128, 256 and 512 in the discriminator. `book=False` leaves batch
 normalisation out of the discriminator, as many do who want it to judge each picture by itself.
 """

@@ -53,7 +53,16 @@ def sources():
 def parts(text):
     """Return what must be the same in both languages, and the numbers in the rest."""
     # A formula may be named once more, where English has a pronoun; no number may. 百万 is no word.
-    text = re.sub(r'([\d.]+) million', lambda found: f'{float(found.group(1)) * 100:,g}万', text)
+    text = re.sub(
+        r'([\d.,]*\d) ?(million|万|亿)',
+        lambda found: str(
+            round(
+                float(found.group(1).replace(',', ''))
+                * {'万': 1e4, '亿': 1e8}.get(found.group(2), 1e6)
+            )
+        ),
+        text,
+    )
     text = translation.TITLED.sub(r'`\1`', text)
     return {*translation.SAME.findall(text)}, collections.Counter(
         translation.NUMBER.findall(translation.SAME.sub(' ', text.replace('](', '] (')))
