@@ -19,25 +19,7 @@ import translation  # noqa: E402
 
 sys.path.pop(0)
 
-DONE = [
-    'README',
-    'scores',
-    'textbook',
-    'speed',
-    'colab',
-    'api',
-    'gaussian',
-    'sine',
-    'mnist_vanilla',
-    'mnist_leaky',
-    'mnist_deep',
-    'static_graph',
-    'xla',
-    'convergence',
-    'index',
-    'drawing',
-    'autoencoder',
-]
+NAMES = list(translation.sources())
 HAN = '[\u4e00-\u9fff]'
 GLOSSARY = [
     (line + '\t').split('\t')[:3]
@@ -75,7 +57,7 @@ def plain(text):
     return translation.SAME.sub('', text)
 
 
-@pytest.mark.parametrize('name', DONE)
+@pytest.mark.parametrize('name', NAMES)
 def test_a_catalogue_is_whole_and_holds_nothing_else(name, sources):
     said, messages = translation.Translations(name, 'zh'), translation.messages(sources[name])
     missing = [message for message in messages if said.find(message) is None]
@@ -84,7 +66,7 @@ def test_a_catalogue_is_whole_and_holds_nothing_else(name, sources):
     assert mask(said) - mask(messages) == set(), '`make translations` takes out what is gone'
 
 
-@pytest.mark.parametrize('name', DONE)
+@pytest.mark.parametrize('name', NAMES)
 def test_formulas_numbers_code_and_links_are_the_same(name):
     pairs = translation.Translations(name, 'zh').items()
     assert [pair for pair in pairs if parts(pair[0]) != parts(pair[1])] == []
@@ -108,14 +90,14 @@ def faults(message, said):
     yield from re.findall(wrong, bare)
 
 
-@pytest.mark.parametrize('name', DONE)
+@pytest.mark.parametrize('name', NAMES)
 def test_it_is_chinese_and_uses_the_glossary_s_terms(name):
     pairs = translation.Translations(name, 'zh').items()
     found = [(*faults(message, said), message, said) for message, said in pairs]
     assert [fault for fault in found if len(fault) > 2] == []
 
 
-@pytest.mark.parametrize('name', DONE)
+@pytest.mark.parametrize('name', NAMES)
 def test_emphasis_and_code_come_through(name):
     markdown_it = pytest.importorskip('markdown_it')
     for said in translation.Translations(name, 'zh').values():
@@ -134,7 +116,6 @@ def test_readme_in_chinese_is_what_the_catalogue_makes_of_it():
 def test_chapters_come_apart_and_together_again(sources):
     for text in sources.values():
         assert translation.rewrite(text, lambda message: message).split() == text.split()
-    assert set(DONE) <= set(sources)
 
 
 def test_messages_of_each_kind():
