@@ -61,6 +61,8 @@ class Child:
                 os.dup2(self.log.fileno(), 1)
                 os.dup2(self.log.fileno(), 2)
                 sys.stdout, sys.stderr = os.fdopen(1, 'w'), os.fdopen(2, 'w')
+                # A shell lets what it starts in the background ignore Ctrl-C.
+                signal.signal(signal.SIGINT, signal.default_int_handler)
                 work(*args, played=lambda game: os.write(writer, b'.'), **settings)
                 code = 0
             except KeyboardInterrupt:
@@ -367,6 +369,7 @@ def gives_up(directory, numbers, code, times):
             start = time.perf_counter()
             child.kill(number)
             while 'Stopping' not in child.said():
+                assert time.perf_counter() - start < 60, 'it does not listen'
                 time.sleep(0.01)
         assert child.wait() == code, child.said()
         took = time.perf_counter() - start
