@@ -456,6 +456,10 @@ At 0.7 even the Fréchet distance is half of what it is at 1: fewer blots, and t
 gone costs it little. So 0.7 is the default here, for scores and samples alike. A picture can always
 be bought with variety; a table shows the price.
 
+Over seeds 0 to 2, with 50,000 fakes each, beside MNIST's *test* digits (medians): 99.49 % are read as
+what was asked for, they vary by 81 % of what real ones do, a classifier that has learned from them
+alone reads 97.9 % of the test digits, and the Fréchet distance is 4.0.
+
 ## Whatever has names
 
 Nothing in all this knows that a label is a digit. Any folder or zip of pictures will do, one folder
