@@ -96,6 +96,8 @@ def test_only_process_0_speaks(monkeypatch, capsys):
     assert capsys.readouterr() == ('', '')
 
 
+# JAX, where another test has loaded it, warns of every fork.
+@pytest.mark.filterwarnings('ignore::pytest.PytestUnraisableExceptionWarning')
 def test_a_rehearsal_passes_on_what_is_said_and_ends_all(capfd):
     assert rehearse.main(['--processes', '2']) == 2
     assert rehearse.main(['gaussian', '--processes', 'two']) == 2
