@@ -2,8 +2,12 @@
 
 import difflib
 import math
+import numbers
 
-import numpy
+try:
+    import numpy
+except ImportError:  # the doctor speaks where it is missing, and has no array to check
+    numpy = None
 
 
 def fail(name, value, rule):
@@ -13,7 +17,7 @@ def fail(name, value, rule):
 
 def whole(name, value, least=1):
     """Return `value` as an int, once it is found to be a whole number of at least `least`."""
-    integer = isinstance(value, (int, numpy.integer)) and not isinstance(value, bool)
+    integer = isinstance(value, numbers.Integral) and not isinstance(value, bool)
     if not integer or value < least:
         fail(name, value, f'an integer >= {least}')
     return int(value)
@@ -22,7 +26,7 @@ def whole(name, value, least=1):
 def number(name, value, interval):
     """Return `value`, once it is found to be a finite number in `interval`, such as '[0, 1)'."""
     low, high = (float(end) for end in interval[1:-1].split(','))
-    real = isinstance(value, (int, float, numpy.number)) and not isinstance(value, bool)
+    real = isinstance(value, numbers.Real) and not isinstance(value, bool)
     above = real and (value >= low if interval[0] == '[' else value > low)
     below = real and (value <= high if interval[-1] == ']' else value < high)
     if not (above and below and math.isfinite(value)):
