@@ -29,6 +29,8 @@ def order():
         'textbook.html',
         'scores.html',
         'speed.html',
+        'cluster.html',
+        'machines.html',
         'colab.html',
         'api.html',
     ]
