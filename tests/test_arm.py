@@ -154,13 +154,13 @@ def test_an_emulated_arm_machine_computes_what_this_one_does(emulated):
         code = 'from d2l_gan import arm; arm.OPENBLAS = (); arm.main([])'
         done = emulated('-c', f'import sys; sys.argv = ["-m"]; {code}')
         assert 'scipy.libs/libopenblas' in done.stdout and done.stdout.endswith(STAND_IN), done
-        found.append(numbers(emulated('-m', 'tests.numbers', '--short')))
+        found.append(numbers(emulated('-m', 'tests.here', '--short')))
         emulated('-m', 'd2l_gan.arm', '--undo')
     done = emulated('-m', 'd2l_gan.arm')
     assert 'libopenblas.so.0 and ' in done.stdout and done.stdout.endswith(STAND_IN), done
-    found.append(numbers(emulated('-m', 'tests.numbers')))
+    found.append(numbers(emulated('-m', 'tests.here')))
 
-    command = [sys.executable, '-m', 'tests.numbers']
+    command = [sys.executable, '-m', 'tests.here']
     done = subprocess.run(command, capture_output=True, text=True, cwd=str(ROOT))
     expected = numbers(done)
     assert found[-1].keys() == expected.keys() and len(expected['loss_D']) == 2

@@ -1,4 +1,4 @@
-"""Print what MXNet computes here, to compare with other machines: tests.numbers [--short]."""
+"""Print what MXNet computes here, to compare with other machines: tests.here [--short]."""
 
 import json
 import sys
