@@ -123,6 +123,7 @@ def emulated():
         shutil.copytree(str(ROOT / package), str(root / 'gan' / package), ignore=ignored)
     inside = ['unshare', '--map-root-user', f'--root={root}', '--wd=/gan', '/qemu']
     variables = {'PATH': os.environ['PATH'], 'HOME': '/tmp', 'PYTHONPATH': '/site'}
+    variables['QEMU_CPU'] = 'cortex-a72'  # of its newest, with SME, QEMU 7.2 multiplies wrongly
 
     def run(*arguments):
         return subprocess.run(
