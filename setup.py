@@ -55,6 +55,19 @@ test = [
     'pytest-xdist', 'ruff', 'scipy', 'selenium', 'setuptools',
 ]  # fmt: skip
 
+classifiers = [
+    'Development Status :: 5 - Production/Stable',
+    'Intended Audience :: Education',
+    'Intended Audience :: Science/Research',
+    'Natural Language :: Chinese (Simplified)',
+    'Natural Language :: English',
+    'Operating System :: MacOS',
+    'Operating System :: POSIX :: Linux',
+    *(f'Programming Language :: Python :: 3.{minor}' for minor in range(8, 14)),
+    'Topic :: Education',
+    'Topic :: Scientific/Engineering :: Artificial Intelligence',
+]
+
 # Not build/, where results go, and where a module that is gone would be packed from another time.
 scratch = tempfile.mkdtemp()
 atexit.register(shutil.rmtree, scratch, ignore_errors=True)
@@ -66,6 +79,7 @@ setup(
     long_description=readme.read_text(encoding='utf-8') if readme.exists() else '',
     long_description_content_type='text/markdown',
     license='Apache-2.0',
+    classifiers=classifiers,
     packages=find_packages(include=['d2l_gan', 'd2l_gan.*', 'chapters']),
     package_data={'chapters': ['*.gif', '*.png', '*.md', '*.json'], 'd2l_gan': ['*.po']},
     options={'build': {'build_base': scratch}},

@@ -8,4 +8,4 @@ if sys.argv[:1] != ['-m']:  # `python -m d2l_gan`, the doctor, speaks without MX
     _environment.need_mxnet()
 _environment.apply()
 
-__version__ = '0.1.0'
+__version__ = '1.0.0'

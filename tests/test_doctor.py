@@ -20,7 +20,7 @@ VERSIONS = {
     'mxnet': '1.9.1',
     'd2l': '1.0.3',
     'matplotlib': '3.7.2',
-    'd2l_gan': '0.1.0',
+    'd2l_gan': '1.0.0',
 }
 
 

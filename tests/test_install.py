@@ -264,3 +264,10 @@ def test_the_source_distribution_can_be_tested_and_leaves_nothing_behind(tmp_pat
     assert {'Makefile', '.ci/install', '.ci/notebooks.py', 'tests/conftest.py'} <= names
     assert {'tests/textbook_cells/gan.py', 'd2l_gan/engines/symbol.py'} <= names
     assert not (tmp_path / 'src' / 'build').exists()
+
+
+def test_the_changelog_begins_with_this_version(settings):
+    text = (ROOT / 'CHANGELOG.md').read_text(encoding='utf-8')
+    newest = re.search('^## (.*)', text, re.MULTILINE).group(1)
+    released = re.escape(settings['version']) + r' - \d{4}-\d\d-\d\d'
+    assert newest == 'Unreleased' or re.fullmatch(released, newest)
