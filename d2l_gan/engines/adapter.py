@@ -14,7 +14,7 @@ import inspect
 import math
 
 import numpy
-from mxnet import gluon
+from mxnet import gluon, np
 from mxnet.base import _LIB, check_call
 from mxnet.gluon import nn
 
@@ -135,12 +135,21 @@ def swapped(net, weights):
     found = net._collect_params_with_prefix() if weights else {}
     own = {name: found[name].data().copy() for name in weights}
     for name, value in weights.items():
-        found[name].data()[:] = value
+        assign(found[name].data(), value)
     try:
         yield net
     finally:
         for name, value in own.items():
-            found[name].data()[:] = value
+            assign(found[name].data(), value)
+
+
+def assign(array, value):
+    """Write `value`, an array of NumPy's or MXNet's, into an MXNet array.
+
+    oneDNN may hold what a convolution has read in an order of its own, into which MXNet copies
+    none but its own arrays.
+    """
+    array[:] = np.array(value, dtype=array.dtype, ctx=array.ctx)
 
 
 def arrays(net, trainer):
