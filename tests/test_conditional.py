@@ -93,7 +93,7 @@ def test_a_run_is_scored_by_what_was_asked_for(tmp_path, monkeypatch):
     conditional.run(**{**QUICK, 'score': True}, permute=True, out=tmp_path)
     scores = json.loads((tmp_path / 'scores.json').read_text())
     assert {'agreement', 'variety', 'train_on_fake', 'frechet'} <= {*scores}
-    assert scores['spread'] == 0.7
+    assert scores['spread'] == 0.75
     ((X, y),) = asked
     assert X.shape == (1197, 784) and y[:12].tolist() == [*range(10), 0, 1]
 
