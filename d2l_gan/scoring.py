@@ -49,15 +49,14 @@ def _real(source):
     return {split: data.images(source, split)[0].asnumpy() for split in splits}
 
 
-def _judge(rows, real, source):
+def _judge(rows, real, source, features_test):
     """Return what the classifier makes of each row, and the scores for samples and real rows."""
-    read = classifier(source).read
-    probabilities, features = read(rows)
+    probabilities, features = classifier(source).read(rows)
     score, score_sd = metrics.classifier_score(probabilities)
     nats, error, sigma = metrics.parzen(rows, real['validation'], real['test'])
     return probabilities, {
         'classifier_score': score, 'classifier_score_sd': score_sd,
-        'frechet': metrics.frechet(features, read(real['test'])[1]),
+        'frechet': metrics.frechet(features, features_test),
         'parzen': nats, 'parzen_se': error, 'parzen_sigma': sigma,
     }  # fmt: skip
 
@@ -72,12 +71,13 @@ def _nearness(rows, real):
     }
 
 
-def _real_scores(real, source):
+def _real_scores(real, source, read_test=None):
     """Return the scores of real digits, from the cache if they are of the very same making.
 
     They cost as much as those of generated ones and stay the same; so they are kept in a file with
     checksums, named after all that they depend on: images, classifier, versions. Where it is
-    missing or damaged they are computed anew.
+    missing or damaged they are computed anew. `read_test` is what the classifier has made of the
+    test images, if it has read them already.
     """
     judge, making = classifier(source), hashlib.sha256()
     for array in (*real.values(), *(param.data().asnumpy() for param in judge.params)):
@@ -88,9 +88,11 @@ def _real_scores(real, source):
         header, _ = archive.read(path, KIND)
         if header['making'] == making.hexdigest():
             return header['scores']
-    score, score_sd = metrics.classifier_score(judge.read(real['test'])[0])
+    probabilities, features = read_test or judge.read(real['test'])
+    score, score_sd = metrics.classifier_score(probabilities)
     scores = {
-        **_judge(real['train'][:10_000], real, source)[1], **_nearness(real['test'], real),
+        **_judge(real['train'][:10_000], real, source, features)[1],
+        **_nearness(real['test'], real),
         'classifier_score': score, 'classifier_score_sd': score_sd,
     }  # fmt: skip
     try:
@@ -135,13 +137,14 @@ def digit_scores(images, source='mnist'):
         - real: what real digits get in the same questions, see `real_scores`.
     """
     rows, real = digit_images(images), _real(source)
-    probabilities, scores = _judge(rows, real, source)
+    read_test = classifier(source).read(real['test'])
+    probabilities, scores = _judge(rows, real, source, read_test[1])
     counts, present, kl = metrics.class_counts(probabilities)
     return {
         'source': source, 'num_samples': len(rows),
         'classifier_accuracy': classifier(source).accuracy,
         'digit_counts': counts, 'digits_present': present, 'class_kl': kl,
-        **scores, **_nearness(rows, real), 'real': _real_scores(real, source),
+        **scores, **_nearness(rows, real), 'real': _real_scores(real, source, read_test),
     }  # fmt: skip
 
 

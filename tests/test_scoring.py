@@ -154,6 +154,23 @@ def test_other_images_another_classifier_and_other_versions_are_scored_themselve
     assert len(kept_scores(tmp_path)) == 4
 
 
+def test_each_image_is_read_once_for_all_scores(few, tmp_path, monkeypatch):
+    monkeypatch.setattr(files, 'cache_dir', lambda: tmp_path)
+    monkeypatch.setitem(classifier.EPOCHS, 'digits', 2)
+    expected = scoring.real_scores('digits')
+    (path,) = kept_scores(tmp_path)
+    path.unlink()
+    numbers, read = [], classifier.Classifier.read
+    count = lambda self, images: (numbers.append(len(images)), read(self, images))[1]
+    monkeypatch.setattr(classifier.Classifier, 'read', count)
+    scores = scoring.digit_scores(few[500:550], 'digits')
+    assert sorted(numbers) == [50, 100, 300]  # the samples, the test images, those to train on
+    assert scores['real'] == expected
+    del numbers[:]
+    assert scoring.digit_scores(few[500:550], 'digits') == scores
+    assert sorted(numbers) == [50, 100]
+
+
 SIZES = {'train': 2000, 'validation': 500}
 
 
