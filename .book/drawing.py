@@ -16,7 +16,7 @@ from mxnet import np
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
-DRAW = ['words.js', 'generator.js', 'draw.js']
+DRAW = ['words.js', 'page.js', 'generator.js', 'draw.js']
 # What generator.js computes, for one example at a time; tests compare it with MXNet.
 OPERATORS = {
     'FullyConnected', 'Deconvolution', 'BatchNorm', 'Activation', 'LeakyReLU', 'Flatten', 'Dropout',

@@ -8,11 +8,13 @@ from chapters.__main__ import names
 from d2l_gan import words
 
 from docutils import nodes
+from PIL import Image
 from sphinx.util.docutils import SphinxDirective
 from translation import Translations
 
 ROOT = Path(__file__).resolve().parent.parent
-PLAY = ['words.js', 'game.js', 'play.js']
+PLAY = ['words.js', 'page.js', 'game.js', 'play.js']
+FILMS = ['words.js', 'page.js', 'films.js']
 PICTURES = 'training.gif', 'walk.gif', '*.gif', '*.png'  # of a chapter, the best first
 
 
@@ -49,12 +51,26 @@ class Cards(SphinxDirective):
             card = nodes.container(classes=['card'])
             picture = self.picture(name)
             if picture:
-                uri = '/' + os.path.relpath(picture, self.env.srcdir)
-                card += nodes.image(uri=uri, alt='', loading='lazy')
+                card += list(self.images(picture, name))
             lines = f'**{{doc}}`/chapters/{name}`**\n\n{say(taught.get(name, ""))}'
             card += self.parse_text_to_nodes(lines)
             cards += card
+        add_scripts(self.env, FILMS)
         return [cards]
+
+    def images(self, picture, name):
+        """Yield the nodes of a picture; of a film its last frame as well, which stands."""
+        kinds = [(picture, [])]
+        if picture.suffix == '.gif':
+            still = Path(self.config.book_runs) / 'stills' / f'{name}-{words.language()}.png'
+            still.parent.mkdir(exist_ok=True)
+            with Image.open(str(picture)) as film:
+                film.seek(film.n_frames - 1)
+                film.convert('RGB').save(str(still))
+            kinds = [(still, ['still']), (picture, ['film'])]
+        for path, classes in kinds:
+            uri = '/' + os.path.relpath(path, self.env.srcdir)
+            yield nodes.image(uri=uri, alt='', loading='lazy', classes=classes)
 
     def picture(self, name):
         """Return the path of the best picture that the chapter left in this build, or None."""

@@ -244,6 +244,34 @@ def test_nothing_moves_until_asked_and_gently_where_motion_is_unwelcome(front, b
         front.execute_cdp_cmd('Emulation.setEmulatedMedia', {'features': []})
 
 
+MOVING = """
+    return [...document.querySelectorAll('.card .film, .card .still')]
+        .filter(image => image.offsetParent).map(image => image.className)
+"""
+
+
+@slow
+@pytest.mark.parametrize('motion', ['no-preference', 'reduce'])
+def test_films_are_paused_and_played_and_stand_where_motion_is_unwelcome(front, book, motion):
+    from selenium.webdriver.common.keys import Keys
+
+    wanted = {'features': [{'name': 'prefers-reduced-motion', 'value': motion}]}
+    front.execute_cdp_cmd('Emulation.setEmulatedMedia', wanted)
+    try:
+        visit(front, (book / 'index.html').as_uri())
+        films = len(front.find_elements('css selector', '.card .film'))
+        button = front.find_element('css selector', '.films button')
+        assert films and films == len(front.find_elements('css selector', '.card .still'))
+        for moves in (motion == 'no-preference', motion == 'reduce'):
+            assert front.execute_script(MOVING) == ['film' if moves else 'still'] * films
+            assert button.text == ('Pause the films' if moves else 'Play the films')
+            button.send_keys(Keys.ENTER)
+        button.location_once_scrolled_into_view  # noqa: B018
+        keep(front, f'films-{motion}')
+    finally:
+        front.execute_cdp_cmd('Emulation.setEmulatedMedia', {'features': []})
+
+
 @slow
 def test_a_frame_is_computed_and_drawn_in_a_sixtieth_of_a_second(front):
     milliseconds = front.execute_script("""

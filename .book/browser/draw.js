@@ -2,6 +2,7 @@
 (function () {
 'use strict';
 
+const {h, button, field} = window.page;
 const root = document.getElementById('draw'), words = window.words.drawing;
 if (!root) return;
 const name = /\bof-(\w+)/.exec(root.className)[1];
@@ -9,17 +10,6 @@ const folder = document.currentScript.src.replace(/[^/]*$/, '');
 const SIDE = 28, CELLS = 7, SPREAD = 4; // pixels, pictures on a map's side, reach of a slider
 let generator, corners, digit = 3, place = [0, 0], turned = [], mapping = 0;
 
-function h(tag, attributes = {}, ...children) {
-  const element = document.createElement(tag);
-  for (const [key, value] of Object.entries(attributes)) {
-    if (key.startsWith('on')) element.addEventListener(key.slice(2), value);
-    else element.setAttribute(key, value);
-  }
-  element.append(...children);
-  return element;
-}
-
-const button = (text, onclick, more) => h('button', {type: 'button', onclick, ...more}, text);
 const large = h('canvas', {
   class: 'large', width: SIDE, height: SIDE, role: 'img', 'aria-label': words.picture,
 });
@@ -40,7 +30,7 @@ function slider(text, least, change) {
     },
   });
   fields.push({input, show: () => value.textContent = Number(input.value).toFixed(2)});
-  return h('div', {class: 'field'}, h('label', {for: input.id}, text), input, value);
+  return field(text, input, value);
 }
 
 // Four samples are the corners of the map. Between them, normal noise is mixed so that it stays as

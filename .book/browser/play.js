@@ -3,6 +3,7 @@
 'use strict';
 
 const {Game, Random, OBJECTIVES, PRIORS, DEFAULTS, ROOT, MEAN, STEPS, sigmoid} = window.GaussianGAN;
+const {h, button, field, calm} = window.page;
 const words = window.words, root = document.getElementById('play');
 if (!root) return;
 
@@ -16,36 +17,22 @@ const PRESETS = {
   },
 };
 const SPEEDS = [0.2, 1, 2, 10];
-const still = window.matchMedia('(prefers-reduced-motion: reduce)');
 const model = new Game(DEFAULTS);
 let running = false, ends = EPOCHS, due = 0, before = null, drawn = -1, said = 0;
 let series = [], sums = {D: 0, G: 0, n: 0}, fixed = [];
 
 // The page
 
-function h(tag, attributes = {}, ...children) {
-  const element = document.createElement(tag);
-  for (const [key, value] of Object.entries(attributes)) {
-    if (key.startsWith('on')) element.addEventListener(key.slice(2), value);
-    else element.setAttribute(key, value);
-  }
-  element.append(...children);
-  return element;
-}
-
-const button = (name, action, kind = '') =>
-  h('button', {type: 'button', class: kind, onclick: action}, name);
-
 const fields = {};
-function field(name, input, output) {
+function named(name, input, ...output) {
   input.id = `play-${name}`;
   fields[name] = input;
-  return h('div', {class: 'field'}, h('label', {for: input.id}, words[name]), input, output || '');
+  return field(words[name], input, ...output);
 }
 
 function choice(name, labels, change) {
   const options = Object.entries(labels).map(([value, text]) => h('option', {value}, text));
-  return field(name, h('select', {onchange: event => change(event.target.value)}, ...options));
+  return named(name, h('select', {onchange: event => change(event.target.value)}, ...options));
 }
 
 // A slider of powers: its steps are equal factors.
@@ -67,7 +54,7 @@ function slider(name, least, most) {
     output.textContent = String(value);
     input.setAttribute('aria-valuetext', String(value));
   };
-  return field(name, input, output);
+  return named(name, input, output);
 }
 
 function swatch(kind, text, value = '') {
@@ -76,13 +63,13 @@ function swatch(kind, text, value = '') {
 
 const canvas = () => h('canvas', {role: 'img'});
 const plane = canvas(), lossChart = canvas(), distanceChart = canvas();
-const playButton = button('', () => running ? pause() : play(), 'primary');
+const playButton = button('', () => running ? pause() : play(), {class: 'primary'});
 const verdict = h('p', {class: 'verdict'}), look = h('p', {class: 'look'});
 const told = h('p', {class: 'told', 'aria-live': 'polite'});
 const readD = h('b'), readG = h('b'), readDistance = h('b');
 
 function build() {
-  const seed = field('seed', h('input', {
+  const seed = named('seed', h('input', {
     type: 'number', min: 0, max: 999999, step: 1, inputmode: 'numeric',
     onchange: () => reset(Math.max(0, Math.floor(Number(fields.seed.value)) || 0)),
   }));
@@ -115,7 +102,7 @@ function build() {
       choice('speed', speeds, () => {})));
   root.setAttribute('role', 'group');
   root.setAttribute('aria-label', words.game);
-  fields.speed.value = still.matches ? 1 : 2;
+  fields.speed.value = calm.matches ? 1 : 2;
 }
 
 // The rules: most settings hold from the next step; the first weights need a new game.
@@ -191,7 +178,7 @@ function frame(now) {
     return update(true);
   }
   // Where motion is unwelcome, the picture changes once an epoch.
-  if (!still.matches || model.epoch !== drawn) update();
+  if (!calm.matches || model.epoch !== drawn) update();
   drawn = model.epoch;
   requestAnimationFrame(frame);
 }
@@ -480,17 +467,6 @@ const repaint = () => {
   readColours();
   draw();
 };
-// The films below play by themselves; where motion is unwelcome, they stand.
-function freeze(film) {
-  const picture = Object.assign(document.createElement('canvas'), {
-    width: film.naturalWidth, height: film.naturalHeight,
-  });
-  picture.getContext('2d').drawImage(film, 0, 0);
-  film.replaceWith(picture);
-}
-for (const film of still.matches ? document.querySelectorAll('.card img[src$=".gif"]') : []) {
-  film.complete && film.naturalWidth ? freeze(film) : (film.onload = () => freeze(film));
-}
 
 build();
 readColours();

@@ -47,6 +47,7 @@ const WORDS = {
       uniform: 'Uniform noise makes a parallelogram. It can have the mean and the covariance of ' +
         'a Gaussian, and is none: the distance compares no more than those two.',
     },
+    films: {play: 'Play the films', pause: 'Pause the films'},
     drawing: {
       group: 'Draw with the trained generator', load: 'Load the generator and draw',
       loading: 'The generator is being loaded.',
@@ -100,6 +101,7 @@ const WORDS = {
       uniform: '均匀的噪声生成一个平行四边形。它可以有高斯分布的均值和协方差，却不是高斯分布：' +
         '这里的距离只比较这两者。',
     },
+    films: {play: '播放动画', pause: '暂停动画'},
     drawing: {
       group: '用训练好的生成器作画', load: '载入生成器，开始作画',
       loading: '正在载入生成器。',
