@@ -47,6 +47,15 @@ def no_network(monkeypatch):
     monkeypatch.setattr(socket.socket, 'connect', guarded)
 
 
+@pytest.fixture
+def blank(monkeypatch):
+    """Draw nothing but a blank picture, of the size that a film has, where a test looks at none."""
+    from d2l_gan import plots
+
+    picture = plots.Picture(figsize=plots.Panels.SIZE).png(edges=None)
+    monkeypatch.setattr(plots.Picture, 'png', lambda *args, **settings: picture)
+
+
 @pytest.fixture(scope='session')
 def book(tmp_path_factory):
     """Build both books, one epoch for each training, and return their directory.

@@ -7,14 +7,14 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from chapters import gaussian
-from d2l_gan import data, plots, train
+from d2l_gan import data, train
 from d2l_gan.archive import CheckpointError
 from d2l_gan.callbacks import Checkpoint, Figure, Film, Generators, Samples, aside
 from d2l_gan.generator import latest_generator
 from tests.fakes import files_in
 
 import pytest
-from hypothesis import Phase, example, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 from mxnet import npx
 from mxnet.gluon import nn
@@ -209,16 +209,10 @@ def looks(path):
     return stat.S_IFMT(status.st_mode), status.st_ino, status.st_size, status.st_mtime_ns
 
 
-@pytest.fixture(scope='module')
-def blank():
-    """Draw nothing but a blank picture, of the size that a film has: this test draws hundreds."""
-    picture = plots.Picture(figsize=plots.Panels.SIZE).png(edges=None)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(plots.Picture, 'png', lambda *args, **settings: picture)
-        yield
-
-
-@settings(max_examples=5, deadline=None, phases=[Phase.explicit, Phase.generate])
+@settings(
+    max_examples=5, deadline=None, phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)  # fmt: skip
 @example({}, {f'samples/epoch-{epoch:06}.npz': 'directory' for epoch in (1, 2, 3)})
 @example({}, {f'frames/{epoch:06}.png': 'dangling link' for epoch in (1, 2, 3)})
 @given(

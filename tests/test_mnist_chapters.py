@@ -122,7 +122,7 @@ def test_keeps_what_a_training_brings_forth(name, trained):
 
 
 @every
-def test_an_epochs_samples_are_always_from_the_same_noise(name, trained, tmp_path):
+def test_an_epochs_samples_are_always_from_the_same_noise(name, trained, blank, tmp_path):
     """A second training of the same seed, drawn by hand, gives what the first has kept."""
     seen = []
     kept = lambda game: seen.append(pixels(game.generate()[:16], SCALE[name], SHAPE))
@@ -132,7 +132,7 @@ def test_an_epochs_samples_are_always_from_the_same_noise(name, trained, tmp_pat
         numpy.testing.assert_array_equal(images_of(path), images)
 
 
-def test_resuming_gives_what_one_training_gives(trained, tmp_path):
+def test_resuming_gives_what_one_training_gives(trained, blank, tmp_path):
     _, out = trained['leaky']
     keywords = quick('leaky', out=tmp_path)
     mnist_leaky.run(**{**keywords, 'num_epochs': 1})
@@ -142,7 +142,7 @@ def test_resuming_gives_what_one_training_gives(trained, tmp_path):
         numpy.testing.assert_array_equal(images_of(tmp_path / path), images_of(out / path))
 
 
-def test_a_shorter_training_leaves_nothing_of_a_longer_one(tmp_path):
+def test_a_shorter_training_leaves_nothing_of_a_longer_one(blank, tmp_path):
     mnist_leaky.run(**quick('leaky', out=tmp_path))
     mnist_leaky.run(**quick('leaky', out=tmp_path, num_epochs=1, seed=1))
     for kept in ('samples', 'generators'):

@@ -108,7 +108,7 @@ def test_the_sounder_rule_asks_for_a_window_and_the_curve(monkeypatch, means, pa
 
 
 @pytest.mark.parametrize('stop, steps', [('half', 50), ('settled', 100), ('never', 100)])
-def test_run_plays_with_the_rule_asked_for(stop, steps, monkeypatch, tmp_path):
+def test_run_plays_with_the_rule_asked_for(stop, steps, blank, monkeypatch, tmp_path):
     monkeypatch.setattr(sine, 'at_one_half', lambda game: game.stop('at once'))
     result = sine.run(**FAST, stop=stop, out=tmp_path)
     assert result.scores['steps'] == steps
