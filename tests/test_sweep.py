@@ -3,6 +3,7 @@
 import importlib
 import json
 import math
+from pathlib import Path
 
 from d2l_gan import plots, summary, sweep, workers
 
@@ -221,3 +222,19 @@ def test_a_worker_that_dies_costs_no_other_run(tmp_path):
     died = 'RuntimeError: its worker process died, 2 times'
     assert [run['error'] for run in found] == [None, died, None, None, None, None]
     assert len(lines(tmp_path / 'out')) == 6
+
+
+def test_a_table_of_scores_goes_on_where_it_was_interrupted(tmp_path, monkeypatch, capsys):
+    from tests.benchmarks.kept import kept
+
+    monkeypatch.chdir(tmp_path)
+    target, runs = 'tests.sweeping:tiny', Path('build/scores/table-runs')
+    unlucky = pytest.raises(RuntimeError, match='seed 1 failed: ArithmeticError')
+    with unlucky, kept('table') as played:
+        played(target, {'value': 2.0}, range(2))
+        played(target, {'value': 13.0}, range(2))
+    assert len((runs / 'runs.jsonl').read_text().splitlines()) == 4
+    with kept('table') as played:
+        found = played(target, {'value': 2.0}, range(3))
+    assert [(one['seed'], one['w2_truth']) for one in found] == [(0, 0), (1, 2), (2, 4)]
+    assert 'Going on with 4 runs' in capsys.readouterr().err and not runs.exists()

@@ -8,6 +8,7 @@ from pathlib import Path
 from d2l_gan import data, files, metrics, scoring
 from d2l_gan.classifier import classifier
 from tests.benchmarks import mnist
+from tests.benchmarks.kept import kept
 
 import numpy
 
@@ -42,16 +43,19 @@ def ladder(seeds=1):
     print('| change | classifier score | Fréchet distance | accuracy of D |')
     print('| --- | --- | --- | --- |')
     settings, found = {**QUICK, **BOOK}, {}
-    for title, change in (*LADDER.items(), *OTHERS.items()):
-        if title in LADDER:
-            settings = {**settings, **change}
-        found[title] = [rung(seed, {**settings, **change}) for seed in range(100, last + 1)]
-        files.write_json(Path('build/scores/ladder.json'), found)
-        row = [numpy.median([one[name] for one in found[title]]) for name in found[title][0]]
-        print('| {} | {:.2f} | {:.1f} | {:.0%} |'.format(title, *row), flush=True)
+    with kept('ladder') as played:
+        for title, change in (*LADDER.items(), *OTHERS.items()):
+            if title in LADDER:
+                settings = {**settings, **change}
+            arguments = {**settings, **change}
+            runs = played('tests.benchmarks.dcgan:rung', arguments, range(100, last + 1))
+            found[title] = [{k: v for k, v in run.items() if k != 'seed'} for run in runs]
+            files.write_json(Path('build/scores/ladder.json'), found)
+            row = [numpy.median([one[name] for one in found[title]]) for name in found[title][0]]
+            print('| {} | {:.2f} | {:.1f} | {:.0%} |'.format(title, *row), flush=True)
 
 
-def rung(seed, settings):
+def rung(seed, **settings):
     """Train the chapter; return the quick ones of its scores, by the validation digits."""
     from chapters import dcgan
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from d2l_gan import data, files, metrics, scoring
 from d2l_gan.classifier import classifier
+from tests.benchmarks.kept import kept
 
 import numpy
 
@@ -89,12 +90,12 @@ def table(name, settings, seeds, judges):
           '| accuracy of D | seconds | CPU seconds |')  # fmt: skip
     print('| --- | --- | --- | --- | --- | --- | --- | --- |')
     found = {}
-    for title, chapter, changes in settings:
-        found[title] = []
-        for seed in range(seeds):
-            found[title].append(scored(chapter, seed, judges, **changes))
+    with kept(name) as played:
+        for title, chapter, changes in settings:
+            arguments = {'chapter': chapter, 'judges': judges, **changes}
+            found[title] = played('tests.benchmarks.mnist:scored', arguments, range(seeds))
             files.write_json(Path('build/scores') / f'{name}.json', found)
-        row(title, found[title])
+            row(title, found[title])
 
 
 def mnist(seeds=5):

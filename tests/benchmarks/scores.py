@@ -1,7 +1,7 @@
 """Print how good each chapter's samples are, over several seeds: `make scores`.
 
 `make scores ARGS=gaussian` prints one chapter's table. The rows are written to
-build/scores/<table>.json as they come.
+build/scores/<table>.json as they come; a table that was interrupted goes on.
 """
 
 import contextlib
@@ -12,10 +12,11 @@ import time
 from pathlib import Path
 
 from d2l_gan import files
+from tests.benchmarks import kept as disk
+from tests.benchmarks.kept import kept
 
 import click
 import numpy
-from tqdm import tqdm
 
 GAUSSIAN = {
     'the same settings here': {},
@@ -67,33 +68,6 @@ def textbook(seed):
     return score(net_G, X, history)
 
 
-def ours(seeds, init_std=0.02, **change):
-    """Train as the chapter does, all seeds side by side where JAX is; return their scores."""
-    from chapters.gaussian import networks, score
-    from d2l_gan import data
-    from d2l_gan.engines import adapter
-    from d2l_gan.train import train, train_many
-
-    from mxnet import init
-
-    points = [data.gaussian(1000, seed)[0] for seed in range(seeds)]
-    rules = 20, 0.05, 0.005, 2
-    change.update(initializer=init.Normal(init_std))
-    if importlib.util.find_spec('jax'):
-        net_D, net_G = networks()
-        feed = lambda seed: data.Batches(points[seed], 8)
-        for run in train_many(net_D, net_G, feed, *rules, seeds=range(seeds), **change):
-            with adapter.swapped(net_G, run.weights['G']):
-                yield score(net_G, points[run.history.seed], run.history)
-        return
-    for seed, X in enumerate(points):
-        net_D, net_G = networks()
-        history = train(
-            net_D, net_G, data.Batches(X, 8), *rules, X, seed=seed, callbacks=[], **change
-        )
-        yield score(net_G, X, history)
-
-
 def gaussian(seeds=100):
     """Print the squared Wasserstein-2 distance to the truth for each change of the chapter.
 
@@ -106,15 +80,23 @@ def gaussian(seeds=100):
     )
     print('\n'.join(lines))
     few = -(-seeds // 8)
-    games = {name: (seeds, ours(seeds, **change)) for name, change in GAUSSIAN.items()}
-    games[f"the book's own code, seeds 0 to {few - 1}"] = few, map(textbook, range(few))
-    for name, (count, scores) in games.items():
-        found = list(tqdm(scores, total=count, desc=name, leave=False, disable=None))
-        rows[name] = [one['w2_truth'] for one in found]
-        rows.setdefault('the 1,000 points themselves', [one['w2_floor'] for one in found])
-        files.write_json(Path('build/scores/gaussian.json'), rows)
-        lines.append(row(name, rows[name]))
-        print(lines[-1], flush=True)
+    # Side by side where JAX is, as `python -m chapters sweep gaussian --together`.
+    many = 'run_many' if importlib.util.find_spec('jax') else 'run'
+    extra = {} if many == 'run_many' else {'out': None, 'film': False}
+    games = {
+        name: (f'chapters.gaussian:{many}', change, seeds, extra)
+        for name, change in GAUSSIAN.items()
+    }
+    title = f"the book's own code, seeds 0 to {few - 1}"
+    games[title] = 'tests.benchmarks.scores:textbook', {}, few, {}
+    with kept('gaussian') as played:
+        for name, (target, change, count, extra) in games.items():
+            found = played(target, change, range(count), extra)
+            rows[name] = [one['w2_truth'] for one in found]
+            rows.setdefault('the 1,000 points themselves', [one['w2_floor'] for one in found])
+            files.write_json(Path('build/scores/gaussian.json'), rows)
+            lines.append(row(name, rows[name]))
+            print(lines[-1], flush=True)
     lines.append(row('the 1,000 points themselves', rows['the 1,000 points themselves']))
     print(lines[-1], flush=True)
     return '\n'.join(lines)
@@ -132,7 +114,8 @@ def row(name, w2):
     '--runs', type=click.Path(file_okay=False),
     help='Where families and conditional look for runs that there are, and keep theirs.',
 )  # fmt: skip
-def main(tables, seeds, runs):
+@click.option('--workers', type=click.IntRange(1), help='Processes that play; 1 by default.')
+def main(tables, seeds, runs, workers):
     """Print the tables named, or all: gaussian, sine, ..., dcgan, families, conditional."""
     from tests.benchmarks import dcgan, families, mnist, modes, objectives
 
@@ -145,6 +128,7 @@ def main(tables, seeds, runs):
     unknown = [name for name in tables if name not in known]
     if unknown:
         raise click.BadParameter(f'{unknown[0]!r} is no table; there are {", ".join(known)}')
+    disk.WORKERS = workers or disk.WORKERS
     for name in tables or known:
         more = {'runs': runs} if runs and name in ('families', 'conditional') else {}
         known[name](*([seeds] if seeds else []), **more)
