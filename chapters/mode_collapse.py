@@ -12,9 +12,10 @@ be made. The kinds are called *modes*, and a generator that leaves some out has 
 """
 
 # %%
+import functools
 from pathlib import Path
 
-from d2l_gan import check, data, files, metrics, plots
+from d2l_gan import check, data, files, losses, metrics, plots
 from d2l_gan.callbacks import Checkpoint, Collapse, Figure, Film, Progress
 from d2l_gan.callbacks.collapse import HELPED
 from d2l_gan.classifier import classifier
@@ -305,14 +306,20 @@ Three digits, one red, one green, one blue, laid over each other: *stacked MNIST
 can say which one a picture is. The stacks are drawn on the fly. 26,000 pictures are counted ([Lin et
 al., 2018](https://arxiv.org/abs/1712.04086)); a perfect sampler's KL is about $999 / 52000 = 0.019$ by
 chance. *High quality* means here that each of the three digits is read with a probability of 0.9 or
-more. Two dense networks play, without waves or a spread. How many modes they find in a full run has not
-been measured yet.
+more; of stacks of real test digits 94 % are.
+
+Two convolutional networks play, those of the chapter on DCGAN in three colours, with its rates, its
+softened label and the running average, `--remedy average`, which is the default here. After 20,000 steps
+of 64 stacks, about 20 minutes of one busy core, they draw all 1,000 kinds, with each of four seeds. The
+KL is 0.071 (worst 0.088), beside the 0.06 that PacGAN reports: each digit by itself has a KL of 0.015, for
+nines are drawn too often and twos too seldom. And only 39 % of the stacks are of high quality. All
+modes, nearly evenly, and most of them drawn carelessly: three numbers say more than one.
 """
 
 
 # %%
 class Stacks:
-    """Give batches of three random digits each, (batch, 2352), drawn anew in each epoch."""
+    """Give batches of three random digits each, (batch, 3, 28, 28), drawn anew in each epoch."""
 
     def __init__(self, digits, batch_size, steps):
         self.digits, self.batch_size, self.steps = digits, batch_size, steps
@@ -323,52 +330,68 @@ class Stacks:
     def __iter__(self):
         for _ in range(self.steps):
             rows = numpy.random.randint(len(self.digits), size=3 * self.batch_size)
-            yield (np.array(self.digits[rows].reshape(self.batch_size, -1)),)
+            yield (np.array(self.digits[rows].reshape(self.batch_size, 3, 28, 28)),)
+
+
+def convolutions(width=32, pack=1, alike=False):
+    """Return net_D and net_G for pictures (3, 28, 28), noise (100, 1, 1): 28, 14, 7, 4 pixels."""
+    plain = {'use_bias': False, 'weight_initializer': init.Normal(0.02)}
+    net_D, net_G = nn.HybridSequential(), nn.HybridSequential()
+    if alike:
+        net_D.add(Alike())
+    for channels, kernel in ((width, 4), (2 * width, 4), (4 * width, 3)):
+        net_D.add(nn.Conv2D(channels, kernel, 2, 1, **plain), nn.BatchNorm(), nn.LeakyReLU(0.2))
+    net_D.add(nn.Conv2D(1, 4, **plain))
+    for channels, *how in ((4 * width, 4, 1, 0), (2 * width, 3, 2, 1), (width, 4, 2, 1)):
+        net_G.add(nn.Conv2DTranspose(channels, *how, **plain))
+        net_G.add(nn.BatchNorm(), nn.Activation('relu'))
+    net_G.add(nn.Conv2DTranspose(3, 4, 2, 1, activation='tanh', **plain))
+    net_D.pack = pack
+    return net_D, net_G
 
 
 class Stacked:
     """What a run needs to know of stacked digits."""
 
-    defaults = 200, 128, 2.0
+    defaults = 'average', 1000, 64, 2.0
 
     def __init__(self, name, seed):
         digits, _, self.source = data.images('auto', scale='symmetric')
         self.digits, self.signs = digits.asnumpy(), {'modes': self.repeated}
-        self.real = next(iter(Stacks(self.digits, 100, 1)))[0].asnumpy()
-        self.draw = plots.draw_pictures('symmetric', (3, 28, 28))
+        self.real = next(iter(Stacks(self.digits, 100, 1)))[0]
+        self.draw = plots.draw_pictures('symmetric')
 
     def game(self, remedy, num_epochs, steps, batch_size, penalty_weight):
         check.choice('remedy', remedy, [key for key in REMEDIES if key not in ('noise', 'waves')])
         change = {key: value for key, value in REMEDIES[remedy].items() if key != 'waves'}
-        net_D, net_G = nn.HybridSequential(), nn.HybridSequential()
-        if change.pop('alike', False):
-            net_D.add(Alike())
-        for width in (1024, 512):
-            net_D.add(nn.Dense(width), nn.LeakyReLU(0.2))
-        net_D.add(nn.Dense(1))
-        net_G.add(nn.Dense(512, activation='relu'), nn.Dense(1024, activation='relu'))
-        net_G.add(nn.Dense(2352, activation='tanh'))
-        net_D.pack = change.pop('pack', 1)
-        rates = 2e-4, 2e-4 / change.pop('faster', 1)
+        nets = convolutions(**{k: change.pop(k) for k in ('pack', 'alike') if k in change})
+        rates = 0.005, 0.005 / change.pop('faster', 1)
         if 'penalty' in change:
             change['penalty_weight'] = penalty_weight
         feed = Stacks(self.digits, batch_size, steps)
         keywords = {
-            'objective': 'non_saturating', 'beta1': 0.0, 'beta2': 0.99, 'decay': True,
-            'initializer': init.Xavier('gaussian', 'in', 2), **change,
+            'objective': losses.objective('bce', 0.1), 'beta1': 0.5, 'beta2': 0.99, 'decay': True,
+            **change,
         }  # fmt: skip
-        return (net_D, net_G), (feed, num_epochs, *rates, 128), keywords
+        return nets, (feed, num_epochs, *rates, (100, 1, 1)), keywords
 
     def judge(self, net_G, num=26_000):
         """Return {'images': samples} and their scores."""
-        Z, images = numpy.random.default_rng(0).standard_normal((num, 128)).astype('float32'), []
+        Z, images = numpy.random.default_rng(0).standard_normal((num, 100, 1, 1)), []
         (parameter, *_) = net_G.collect_params().values()
         for part in numpy.array_split(Z, 26):
-            X = net_G(np.array(part, ctx=parameter.list_ctx()[0])).asnumpy()
+            X = net_G(np.array(part, dtype='float32', ctx=parameter.list_ctx()[0])).asnumpy()
             images.append(numpy.rint((X + 1) * 127.5).astype('uint8').reshape(-1, 3, 28, 28))
         images = numpy.concatenate(images)
         scores = thousand(classifier(self.source).read(images.astype('float32') / 255)[0])
-        return {'images': numpy.moveaxis(images, 1, 3)}, scores
+        return {'images': numpy.moveaxis(images, 1, 3)}, {**scores, 'perfect': self.perfect}
+
+    @functools.cached_property
+    def perfect(self):
+        """The share of stacks of real test digits that are of high quality."""
+        digits = data.images(self.source, 'test')[0].asnumpy()
+        probabilities = classifier(self.source).read(digits)[0]
+        return float((probabilities.max(1) >= 0.9).mean()) ** 3
 
     def repeated(self, game, num=500):
         """Say, for `Collapse`, that a few samples are of far fewer kinds than chance would have."""
@@ -388,7 +411,7 @@ def thousand(probabilities):
     share = share[share > 0]
     return {
         'modes': len(share), 'high_quality': float((probabilities.max(2) >= 0.9).all(1).mean()),
-        'kl': float((share * numpy.log(1000 * share)).sum()), 'of': 1000, 'perfect': 1.0,
+        'kl': float((share * numpy.log(1000 * share)).sum()), 'of': 1000,
     }  # fmt: skip
 
 
@@ -409,7 +432,7 @@ def missing(centres, sd):
 class Toy:
     """What a run needs to know of a ring or a grid."""
 
-    defaults = 1000, 256, 0.00625
+    defaults = 'all', 1000, 256, 0.00625
 
     def __init__(self, name, seed):
         self.name, self.seed, (points, *self.modes) = name, seed, toy(name, seed)
@@ -429,7 +452,7 @@ class Toy:
 
 
 def run(
-    data='grid', remedy='all', num_epochs=20, steps: int = None, batch_size: int = None,
+    data='grid', remedy: str = None, num_epochs=20, steps: int = None, batch_size: int = None,
     penalty_weight: float = None, seed=0, engine='auto', device=None, devices: str = None, out=None,
     show=False, film=True, resume=False, callbacks=(),
 ):  # fmt: skip
@@ -441,10 +464,11 @@ def run(
     Args:
         data: ring (of 8 Gaussians), grid (of 25) or stacked (digits in three colours, 1,000 modes).
         remedy: none, pac2, pac3, pac4, alike, unrolled, two_rates, r1, r2, zero, relativistic, noise,
-            average, waves or all; those with a penalty, and unrolled, need JAX.
+            average, waves or all; those with a penalty, and unrolled, need JAX. By default all, for
+            stacked average.
         num_epochs: epochs of so many steps.
-        steps: steps in an epoch; by default 1,000, for stacked 200.
-        batch_size: examples in a step; by default 256, for stacked 128.
+        steps: steps in an epoch; 1,000 by default.
+        batch_size: examples in a step; by default 256, for stacked 64.
         penalty_weight: of a penalty, for a toy of radius 1; by default 0.00625, for stacked 2.
         seed: of the points, the weights, the noise and the order of the batches.
         engine: textbook (operator by operator), symbol or xla (compiled), or auto, which chooses.
@@ -459,9 +483,9 @@ def run(
     check.choice('data', data, [*RADIUS, 'stacked'])
     out = files.output_dir('mode_collapse') if out is None else Path(out)
     subject = (Stacked if data == 'stacked' else Toy)(data, seed)
-    steps, batch_size, penalty_weight = (
+    remedy, steps, batch_size, penalty_weight = (
         default if given is None else given
-        for given, default in zip((steps, batch_size, penalty_weight), subject.defaults)
+        for given, default in zip((remedy, steps, batch_size, penalty_weight), subject.defaults)
     )
     nets, rules, keywords = subject.game(remedy, num_epochs, steps, batch_size, penalty_weight)
     history = train(

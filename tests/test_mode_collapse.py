@@ -143,7 +143,7 @@ def test_stacks_are_three_digits_drawn_anew():
     digits = numpy.repeat(numpy.arange(10, dtype='float32')[:, None], 784, axis=1)
     numpy.random.seed(0)
     first, again = (next(iter(chapter.Stacks(digits, 400, 1)))[0].asnumpy() for _ in range(2))
-    assert first.shape == (400, 2352) and (first != again).any()
+    assert first.shape == (400, 3, 28, 28) and (first != again).any()
     stacks = first.reshape(400, 3, 784)
     assert (stacks == stacks[:, :, :1]).all() and len(numpy.unique(stacks[:, :, 0], axis=0)) > 250
 
@@ -165,3 +165,16 @@ def test_stacked_digits_run(tmp_path):
     images = numpy.load(tmp_path / 'samples.npz')['images']
     assert images.shape == (26_000, 28, 28, 3) and images.dtype == numpy.uint8
     assert 0 < result.scores['modes'] <= 1000 == result.scores['of']
+    assert 0.9 < result.scores['perfect'] < 1
+
+
+@pytest.mark.parametrize('remedy', ['average', 'pac2', 'alike', 'two_rates', 'relativistic'])
+def test_stacked_digits_are_played_with_convolutions(remedy):
+    stacked = object.__new__(chapter.Stacked)
+    stacked.digits = numpy.random.default_rng(0).normal(size=(50, 784)).astype('float32')
+    nets, (feed, *rules), keywords = stacked.game(remedy, 1, 1, 8, 2.0)
+    (X,) = next(iter(feed))
+    history = chapter.train(*nets, feed, *rules, X, seed=0, callbacks=[], **keywords)
+    assert numpy.isfinite(history.loss_D).all() and numpy.isfinite(history.loss_G).all()
+    with history.averaged(nets[1]):
+        assert nets[1](np.zeros((2, 100, 1, 1))).shape == (2, 3, 28, 28)
