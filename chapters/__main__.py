@@ -319,6 +319,9 @@ def settings_in(chapter, changes):
               )  # fmt: skip
 @click.option('--workers', type=click.IntRange(1), help='Processes of one core each.  [default: '
               'as many as there are cores]')  # fmt: skip
+@click.option('--timeout', type=click.FloatRange(0, min_open=True), metavar='SECONDS',
+              help='Kill a worker of this machine whose run, or whose group with --together, has '
+              'not ended by then, and try once more.')  # fmt: skip
 @click.option('--cluster', metavar='ADDRESS', callback=possible,
               help="Play on a Dask cluster instead, as in tcp://scheduler:8786.")  # fmt: skip
 @click.option('--together', is_flag=True, help='Play all seeds of a setting side by side, in one '
@@ -327,7 +330,7 @@ def settings_in(chapter, changes):
 @click.option('--retry', is_flag=True, help='Play again what has failed.')
 @click.option('--out', callback=possible, help='Directory for runs.jsonl and the figure.  [default: '
               'build/sweep/CHAPTER]')  # fmt: skip
-def sweep(chapter, seeds, changes, workers, cluster, together, retry, out):
+def sweep(chapter, seeds, changes, workers, timeout, cluster, together, retry, out):
     """Play a chapter with many seeds and settings.
 
     Writes runs.jsonl, a line of JSON a run, prints a table and draws sweep.png. What is done is not
@@ -337,8 +340,10 @@ def sweep(chapter, seeds, changes, workers, cluster, together, retry, out):
     if chapter not in names():
         near = difflib.get_close_matches(chapter, names(), n=1, cutoff=0)
         raise click.UsageError(f'There is no chapter {chapter!r}. Did you mean {near[0]!r}?')
-    if cluster and workers:
-        raise click.UsageError('--workers are of this machine; a cluster has its own.')
+    if cluster and (workers or timeout):
+        raise click.UsageError(
+            '--workers and --timeout are of this machine; a cluster has its own.'
+        )
     settings = settings_in(chapter, changes)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     with in_one_line({name for setting in settings for name in setting}):
@@ -350,7 +355,7 @@ def sweep(chapter, seeds, changes, workers, cluster, together, retry, out):
         target = f'chapters.{chapter}:run'
         callbacks = 'callbacks' in {arg.arg for arg in [*run.args.args, *run.args.kwonlyargs]}
         failed = library.command(
-            target + '_many' * together, settings, seeds, workers, cluster, out, retry=retry,
+            target + '_many' * together, settings, seeds, workers, cluster, out, timeout, retry=retry,
             extra={} if together else extra,
             rehearsal=(target, extra) if callbacks or run.args.kwarg else None,
         )  # fmt: skip

@@ -245,7 +245,7 @@ def sweep(target, settings, seeds, pool, runs, extra=None, retry=False, rehearsa
     return [runs.runs[key(run)] for several in every for run in several]
 
 
-def command(target, settings, seeds, workers, cluster, out, **rules):
+def command(target, settings, seeds, workers, cluster, out, timeout=None, **rules):
     """Do what `python -m chapters sweep` does; return how many runs have failed.
 
     Args:
@@ -253,6 +253,7 @@ def command(target, settings, seeds, workers, cluster, out, **rules):
         workers: processes of this machine; None takes as many as there are cores.
         cluster: address of a Dask scheduler, or None.
         out: directory; None is build/sweep/CHAPTER.
+        timeout: see `workers.Local`.
         rules: further arguments of `sweep`.
     """
     from d2l_gan import _environment, plots, summary
@@ -270,7 +271,7 @@ def command(target, settings, seeds, workers, cluster, out, **rules):
     with Runs(out) as runs:
         shutil.rmtree(out / SCRATCH, ignore_errors=True)  # of a sweep that was killed
         pool = pools.Cluster(cluster) if cluster else pools.Local(
-            workers or _environment.openmp_threads(), out / SCRATCH
+            workers or _environment.openmp_threads(), out / SCRATCH, timeout
         )  # fmt: skip
         try:
             with pool:

@@ -6,11 +6,13 @@ in which they end. A worker that dies costs its own job a second try, and no oth
 
 import collections
 import contextlib
+import math
 import multiprocessing
 import os
 import signal
 import tempfile
 import threading
+import time
 import uuid
 from concurrent import futures
 from concurrent.futures.process import BrokenProcessPool
@@ -19,7 +21,7 @@ from multiprocessing import connection
 from d2l_gan import check
 from d2l_gan.speak import tell
 
-TRIES = 2  # of a job whose worker dies
+TRIES = 2  # of a job whose worker dies or hangs
 
 
 class Local:
@@ -31,11 +33,14 @@ class Local:
     Args:
         workers: how many.
         scratch: directory for what the jobs write and nobody keeps.
+        timeout: seconds after which a job's process is taken for hung, and killed; None waits.
     """
 
-    def __init__(self, workers, scratch):
+    def __init__(self, workers, scratch, timeout=None):
         self.slots = [None] * check.whole('workers', workers)
-        self.scratch, self.children = str(scratch), set()
+        self.children = [set() for _ in self.slots]
+        self.scratch = str(scratch)
+        self.timeout = math.inf if timeout is None else check.number('timeout', timeout, '(0, inf)')
 
     def __enter__(self):
         os.makedirs(self.scratch, exist_ok=True)
@@ -43,11 +48,15 @@ class Local:
 
     def __exit__(self, *problem):
         """End the processes; where something has gone wrong, in the middle of their jobs."""
-        for child in self.children if problem[0] is not None else ():
-            with contextlib.suppress(ValueError):  # it is closed: it has ended by itself
-                child.kill()
+        for slot in range(len(self.slots)) if problem[0] is not None else ():
+            self._kill(slot)
         for slot in filter(None, self.slots):
             slot.shutdown()
+
+    def _kill(self, slot):
+        for child in self.children[slot]:
+            with contextlib.suppress(ValueError):  # it is closed: it has ended by itself
+                child.kill()
 
     def _submit(self, slot, function, job):
         """Give a slot's process a job; where there is none, start it."""
@@ -61,7 +70,7 @@ class Local:
                 )
             return self.slots[slot].submit(function, *job)
         finally:
-            self.children |= set(multiprocessing.active_children()) - before
+            self.children[slot] |= set(multiprocessing.active_children()) - before
             del os.environ['OMP_NUM_THREADS']
             if threads is not None:
                 os.environ['OMP_NUM_THREADS'] = threads
@@ -69,13 +78,22 @@ class Local:
     def outcomes(self, function, jobs):
         """Yield (job, result or exception) of `function(*job)` for each job."""
         waiting, running = collections.deque((job, 1) for job in jobs), {}
-        idle = list(range(len(self.slots)))[::-1]
+        idle, ends = list(range(len(self.slots)))[::-1], {}
         while waiting or running:
             while waiting and idle:
                 slot, (job, tries) = idle.pop(), waiting.popleft()
                 running[self._submit(slot, function, job)] = slot, job, tries
-            for future in futures.wait(running, return_when=futures.FIRST_COMPLETED)[0]:
+                ends[slot] = time.monotonic() + self.timeout
+            soonest = min(ends.values()) - time.monotonic()
+            patience = None if soonest == math.inf else max(0, soonest)
+            done = futures.wait(running, patience, futures.FIRST_COMPLETED)[0]
+            for slot in {running[future][0] for future in running.keys() - done}:
+                if ends[slot] <= time.monotonic():
+                    ends[slot] = math.inf  # from now on it is as one that has died
+                    self._kill(slot)
+            for future in done:
                 slot, job, tries = running.pop(future)
+                hung = ends.pop(slot) == math.inf and self.timeout < math.inf
                 idle.append(slot)
                 outcome = future.exception() or future.result()
                 if isinstance(outcome, BrokenProcessPool):
@@ -84,7 +102,8 @@ class Local:
                     if tries < TRIES:
                         waiting.appendleft((job, tries + 1))
                         continue
-                    outcome = RuntimeError(f'its worker process died, {TRIES} times')
+                    fate = f'had not ended after {self.timeout:g} s' if hung else 'died'
+                    outcome = RuntimeError(f'its worker process {fate}, {TRIES} times')
                 yield job, outcome
 
 

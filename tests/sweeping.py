@@ -21,11 +21,11 @@ def tiny(seed, value=1.0, seconds=0.0, callbacks=(), out=None):
     return {'w2_truth': value * seed, 'accuracy': seed / 10, 'list': [1], 'seed': seed}
 
 
-def deadly(seed, marks):
-    """Kill the worker with seed 1 always, with seed 2 the first time; note who began."""
+def deadly(seed, marks, how=signal.SIGKILL):
+    """Kill or stop the worker with seed 1 always, with seed 2 the first time; note who began."""
     mark = Path(marks, str(seed))
     first = not mark.exists()
     mark.write_text('')
     if seed == 1 or (seed == 2 and first):
-        os.kill(os.getpid(), signal.SIGKILL)
+        os.kill(os.getpid(), how)
     return {'rmse': seed}

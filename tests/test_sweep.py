@@ -3,6 +3,8 @@
 import importlib
 import json
 import math
+import multiprocessing
+import signal
 from pathlib import Path
 
 from d2l_gan import plots, summary, sweep, workers
@@ -222,6 +224,24 @@ def test_a_worker_that_dies_costs_no_other_run(tmp_path):
     died = 'RuntimeError: its worker process died, 2 times'
     assert [run['error'] for run in found] == [None, died, None, None, None, None]
     assert len(lines(tmp_path / 'out')) == 6
+
+
+@pytest.mark.slow
+def test_a_worker_that_hangs_costs_no_other_run(tmp_path):
+    settings = [{'marks': str(tmp_path), 'how': int(signal.SIGSTOP)}]
+    pool = workers.Local(2, tmp_path / 'scratch', timeout=8)
+    with sweep.Runs(tmp_path / 'out') as runs, pool:
+        found = sweep.sweep('tests.sweeping:deadly', settings, list(range(4)), pool, runs)
+    hung = 'RuntimeError: its worker process had not ended after 8 s, 2 times'
+    assert [run['error'] for run in found] == [None, hung, None, None]
+    assert len(lines(tmp_path / 'out')) == 4
+    assert multiprocessing.active_children() == []
+
+
+@pytest.mark.parametrize('timeout', [0, -1, math.nan, 'long'])
+def test_a_timeout_is_a_number_of_seconds(tmp_path, timeout):
+    with pytest.raises((ValueError, TypeError), match='`timeout` is'):
+        workers.Local(1, tmp_path, timeout)
 
 
 def test_a_table_of_scores_goes_on_where_it_was_interrupted(tmp_path, monkeypatch, capsys):
