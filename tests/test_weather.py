@@ -41,3 +41,13 @@ def test_a_fault(tmp_path, name):
 def test_every_fault_is_tried():
     several = {fault.__name__ for fault in machines.FAULTS}  # `tests/test_machines.py` has these
     assert {fault.__name__ for fault in weather.FAULTS} - several == set(QUICK)
+
+
+def test_a_row_takes_the_place_of_its_older_one():
+    first, *_, last = (fault.__doc__ for fault in weather.FAULTS)
+    table = '\n'.join([*weather.HEAD, f'| {last} | 1 | all |', '| long gone | 1 | nothing |'])
+    text = f'before\n<!-- weather -->\n{table}\n<!-- /weather -->\nafter | with | bars\n'
+    text = weather.merged(text, f'| {first} | 2 | nothing |')
+    text = weather.merged(text, f'| {last} | 3 | little |')
+    table = '\n'.join([*weather.HEAD, f'| {first} | 2 | nothing |', f'| {last} | 3 | little |'])
+    assert text == f'before\n<!-- weather -->\n{table}\n<!-- /weather -->\nafter | with | bars\n'

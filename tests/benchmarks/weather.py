@@ -725,6 +725,9 @@ FAULTS = [
 ]  # fmt: skip
 
 
+HEAD = '| What happens | Tried | Lost |', '|---|---:|---|'
+
+
 def try_one(fault, **settings):
     """Return (what, how often, what was lost) of one fault."""
     with tempfile.TemporaryDirectory() as directory:
@@ -735,22 +738,31 @@ def try_one(fault, **settings):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('faults', nargs='*', help='only these functions')
-    parser.add_argument('--readme', action='store_true', help='put the table into README.md')
+    parser.add_argument('--readme', action='store_true', help='put the rows into README.md')
     args = parser.parse_args()
-    rows = ['| What happens | Tried | Lost |', '|---|---:|---|']
-    print(*rows, sep='\n')
+    print(*HEAD, sep='\n')
     for fault in FAULTS:
         if not args.faults or fault.__name__ in args.faults:
-            rows.append('| {} | {} | {} |'.format(*try_one(fault)))
-            print(rows[-1], flush=True)
-    if args.readme:
-        path = Path(__file__).parents[2] / 'README.md'
-        before, _, rest = path.read_text().partition('<!-- weather -->\n')
-        _, end, after = rest.partition('<!-- /weather -->')
-        assert end, 'README.md has no place for the table'
-        path.write_text(
-            before + '<!-- weather -->\n' + '\n'.join(rows) + '\n<!-- /weather -->' + after
-        )
+            row = '| {} | {} | {} |'.format(*try_one(fault))
+            print(row, flush=True)
+            if args.readme:
+                path = Path(__file__).parents[2] / 'README.md'
+                files.write_whole(path, merged(path.read_text(), row))
+
+
+def merged(text, row):
+    """Return README's text with a row of the table in its place, instead of an older one of it."""
+    before, begin, rest = text.partition('<!-- weather -->\n')
+    rows, end, after = rest.partition('\n<!-- /weather -->')
+    assert begin and end, 'README.md has no place for the table'
+    known = {title(line): line for line in (*rows.splitlines()[2:], row)}
+    rows = [known[fault.__doc__] for fault in FAULTS if fault.__doc__ in known]
+    return before + begin + '\n'.join([*HEAD, *rows]) + end + after
+
+
+def title(row):
+    """Return what a row says first: what happens."""
+    return row.split(' | ')[0][2:]
 
 
 if __name__ == '__main__':
