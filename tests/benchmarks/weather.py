@@ -227,23 +227,27 @@ def wait_for_half_written(path, epoch, pid):
             return
 
 
+def at_most(epochs):
+    return f'at most {epochs} epoch' if epochs else 'nothing'
+
+
 def killed_any_time(directory, times=140):
     """SIGKILL at a random moment"""
     lost, _ = kills(directory, times, aim=False)
-    return times, f'at most {lost} epoch; same end, bit for bit'
+    return times, f'{at_most(lost)}; same end, bit for bit'
 
 
 def killed_on_xla(directory, times=20):
     """SIGKILL at a random moment, compiled by XLA"""
     lost, _ = kills(directory, times, aim=False, modes=('xla',))
-    return times, f'at most {lost} epoch; same end, bit for bit'
+    return times, f'{at_most(lost)}; same end, bit for bit'
 
 
 def killed_while_writing(directory, times=60):
     """SIGKILL aimed into the writing of a checkpoint"""
     lost, halves = kills(directory, times, aim=True)
     assert halves >= times // 10, f'only {halves} files were half written'
-    return times, f'at most {lost} epoch; {halves} files were left half written, none was used'
+    return times, f'{at_most(lost)}; {halves} files were left half written, none was used'
 
 
 class Die:
