@@ -468,6 +468,10 @@ Over seeds 0 to 2, with 50,000 fakes each, beside MNIST's *test* digits (medians
 what was asked for, more than of real test digits; they vary by 89 % of what real ones do, a classifier that has learned from them
 alone reads 98.5 % of the test digits, and the Fréchet distance is 2.2.
 
+And with `--conv`, seed 0 alone? 99.95 % are as asked for, but they vary by 85 %, a classifier learns to
+read only 96.8 % of the test digits from them, and the Fréchet distance is 5.3. The stronger networks teach
+less: they play without the penalty, and in the end $D$ has all but won.
+
 ## Whatever has names
 
 Nothing in all this knows that a label is a digit. Any folder or zip of pictures will do, one folder
