@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from d2l_gan import files, losses
+from tests.benchmarks.kept import kept
 
 import numpy
 
@@ -18,7 +19,7 @@ CLIP = {'waves': 0.03, 'gaussian': 0.5}
 ELSE = {('waves', 'wasserstein'): {'lr_G': 1e-4}}
 
 
-def play(task, name, seed):
+def play(seed, task, name):
     """Train once; return the chapter's scores, and the seconds of play, pictures not counted."""
     from chapters import gaussian, sine
     from tests.benchmarks.scores import quiet
@@ -37,12 +38,6 @@ def play(task, name, seed):
     return dict(result.scores, seconds=seconds)
 
 
-def rows(seeds=5, names=SIX, tasks=('waves', 'gaussian')):
-    """Yield, per objective, its name and {task: scores of all seeds}."""
-    for name in names:
-        yield name, {task: [play(task, name, seed) for seed in range(seeds)] for task in tasks}
-
-
 def table(seeds=5, names=SIX):
     """Print medians over the seeds (worst in brackets) as they come; keep all in build/scores."""
     print(f'Six objectives, {seeds} seeds each: median (worst)\n')
@@ -51,42 +46,47 @@ def table(seeds=5, names=SIX):
         '| Gaussian: squared W2 | s |'
     )
     print('|---|---|---|---|---|---|---|---|')
-    kept = {}
-    for name, found in rows(seeds, names):
+    target, rows = 'tests.benchmarks.objectives:play', {}
+    with kept('objectives') as played:
+        for name in names:
+            rows[name] = {
+                task: played(target, {'task': task, 'name': name}, range(seeds))
+                for task in ('waves', 'gaussian')
+            }
+            files.write_json(Path('build/scores/objectives.json'), rows)
+            row(name, rows[name])
 
-        def column(task, key, worst, found=found):
-            values = [scores[key] for scores in found[task]]
-            return numpy.median(values), worst(values) if worst else None
 
-        print(
-            f'| {name} | {{:.3f}} ({{:.3f}}) '.format(*column('waves', 'rmse', max))
-            + '| {:.0f} ({:.0f}) '.format(*column('waves', 'phases_present', min))
-            + '| {:.2f} ({:.2f}) '.format(*column('waves', 'phase_spread', min))
-            + '| {:.3f} '.format(column('waves', 'amplitude_sd', None)[0])
-            + '| {:.0f} '.format(column('waves', 'seconds', None)[0])
-            + '| {:.3f} ({:.3f}) '.format(*column('gaussian', 'w2_truth', max))
-            + '| {:.1f} |'.format(column('gaussian', 'seconds', None)[0]),
-            flush=True,
-        )
-        kept[name] = found
-        files.write_json(Path('build/scores/objectives.json'), kept)
+def row(name, found):
+    """Print a row: medians, with the worst seed in brackets."""
+
+    def column(task, key, worst):
+        values = [scores[key] for scores in found[task]]
+        return numpy.median(values), worst(values) if worst else None
+
+    print(
+        f'| {name} | {{:.3f}} ({{:.3f}}) '.format(*column('waves', 'rmse', max))
+        + '| {:.0f} ({:.0f}) '.format(*column('waves', 'phases_present', min))
+        + '| {:.2f} ({:.2f}) '.format(*column('waves', 'phase_spread', min))
+        + '| {:.3f} '.format(column('waves', 'amplitude_sd', None)[0])
+        + '| {:.0f} '.format(column('waves', 'seconds', None)[0])
+        + '| {:.3f} ({:.3f}) '.format(*column('gaussian', 'w2_truth', max))
+        + '| {:.1f} |'.format(column('gaussian', 'seconds', None)[0]),
+        flush=True,
+    )
 
 
 def curve(seeds=5):
     """Print the error on the single curve after 10,000 steps, with and without much momentum."""
-    from chapters.sine import run
-    from tests.benchmarks.scores import quiet
-
     print(f'Sine: RMSE after 10,000 steps, seeds 0 to {seeds - 1}\n')
     print('| beta1 | median | worst |\n|---|---|---|')
-    kept = {}
-    for beta1 in (0.5, 0.9):
-        games = [
-            quiet(run, beta1=beta1, seed=seed, stop='never', film=False)[0] for seed in range(seeds)
-        ]
-        kept[beta1] = rmse = [result.scores['rmse'] for result in games]
-        print(f'| {beta1} | {numpy.median(rmse):.4f} | {max(rmse):.4f} |', flush=True)
-    files.write_json(Path('build/scores/sine.json'), kept)
+    rows, extra = {}, {'stop': 'never', 'film': False, 'out': None}
+    with kept('sine') as played:
+        for beta1 in (0.5, 0.9):
+            found = played('chapters.sine:run', {'beta1': beta1}, range(seeds), extra)
+            rows[beta1] = rmse = [scores['rmse'] for scores in found]
+            print(f'| {beta1} | {numpy.median(rmse):.4f} | {max(rmse):.4f} |', flush=True)
+            files.write_json(Path('build/scores/sine.json'), rows)
 
 
 if __name__ == '__main__':
