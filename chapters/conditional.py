@@ -187,8 +187,8 @@ $R_1$ keeps $D$'s slope at real images small, $\frac{\gamma}{2} |\nabla_x o(x, y
 al., 2018), so that $D$ cannot become so steep that it teaches nothing. It takes the place of dropout
 and softer labels. How much of it? With $\gamma = 1$ $D$ is too gentle to tell a blot from a digit:
 95.4 % of the digits were right after sixteen epochs, with $\gamma = 0.3$ 96.6 %, and both varied as
-real ones do. The gradient of a gradient is wrong in MXNet 1.9.1, so this needs the engine on JAX: `pip install
-'d2l_gan[xla]'`. Where JAX is missing, the settings are those of the deep chapter's cure.
+real ones do. The gradient of a gradient is wrong in MXNet 1.9.1, so this needs the engine on JAX:
+`pip install 'd2l_gan[xla]'`. Where JAX is missing, the settings are those of the deep chapter's cure.
 """
 
 
@@ -461,12 +461,12 @@ With the generator of the table above, 5,000 digits for each, beside validation 
 
 At 0.8 even the Fréchet distance is half of what it is at 1: fewer blots, and the variety that is
 gone costs it little. Below that, variety is dear. 0.75 is the default here, for scores and samples
-alike: it was chosen on another seed. A picture can always
-be bought with variety; a table shows the price.
+alike: it was chosen on another seed. A picture can always be bought with variety; a table shows the
+price.
 
 Over seeds 0 to 2, with 50,000 fakes each, beside MNIST's *test* digits (medians): 99.77 % are read as
-what was asked for, more than of real test digits; they vary by 89 % of what real ones do, a classifier that has learned from them
-alone reads 98.5 % of the test digits, and the Fréchet distance is 2.2.
+what was asked for, more than of real test digits; they vary by 89 % of what real ones do, a classifier
+that has learned from them alone reads 98.5 % of the test digits, and the Fréchet distance is 2.2.
 
 And with `--conv`, seed 0 alone? 99.95 % are as asked for, but they vary by 85 %, a classifier learns to
 read only 96.8 % of the test digits from them, and the Fréchet distance is 5.3. The stronger networks teach
