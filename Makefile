@@ -27,6 +27,8 @@ doctor: .venv/.base ## Say what is installed here, what would fail and what mend
 
 # One thread: the same bits on every machine, and no waiting for each other on a busy one.
 test test-slow test-pythons: export OMP_NUM_THREADS ?= 1
+# Compiled once and not by each process anew, which takes it longer than most tests.
+test test-slow: export PYTHONDONTWRITEBYTECODE =
 
 test: .venv/.test ## Run the fast tests and print the coverage of d2l_gan.
 	$(python) -m pytest -n 2 --dist loadfile -m 'not slow' --cov --cov-report=term-missing \
