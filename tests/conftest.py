@@ -47,12 +47,22 @@ def no_network(monkeypatch):
     monkeypatch.setattr(socket.socket, 'connect', guarded)
 
 
-@pytest.fixture
-def blank(monkeypatch):
-    """Draw nothing but a blank picture, of the size that a film has, where a test looks at none."""
+@functools.lru_cache(maxsize=None)
+def empty():
     from d2l_gan import plots
 
-    picture = plots.Picture(figsize=plots.Panels.SIZE).png(edges=None)
+    return plots.Picture(figsize=plots.Panels.SIZE).png(edges=None)
+
+
+@pytest.fixture
+def blank(monkeypatch):
+    """Draw nothing but a blank picture, of the size that a film has, where a test looks at none.
+
+    The fixtures of a module are made before it, so that what they train is drawn.
+    """
+    from d2l_gan import plots
+
+    picture = empty()
     monkeypatch.setattr(plots.Picture, 'png', lambda *args, **settings: picture)
 
 

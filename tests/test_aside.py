@@ -70,7 +70,7 @@ def out(tmp_path, complete):
     return tmp_path / 'out'
 
 
-def test_a_run_that_is_stopped_leaves_its_own_alone(out, capsys):
+def test_a_run_that_is_stopped_leaves_its_own_alone(out, blank, capsys):
     first = left(out)
     with pytest.raises(ZeroDivisionError):
         play(out, stop, seed=4)
@@ -98,7 +98,7 @@ def test_the_same_run_again_is_the_same_again(out):
             assert found[name] == first[name]
 
 
-def test_a_resumed_run_moves_nothing(out):
+def test_a_resumed_run_moves_nothing(out, blank):
     play(out, resume=True, epochs=4)
     assert not (out / 'earlier').exists()
     assert 'frames/000001.png' in left(out)
@@ -153,7 +153,7 @@ def test_killed_anywhere_nothing_is_lost_or_mixed(out, tmp_path):
     assert k == len(first) + 2
 
 
-def test_a_missing_generator_names_the_earlier_ones(out):
+def test_a_missing_generator_names_the_earlier_ones(out, blank):
     with pytest.raises(ZeroDivisionError):
         play(out, lambda game: 1 / 0)  # before the first generator
     shutil.rmtree(out / 'generators')
@@ -163,7 +163,7 @@ def test_a_missing_generator_names_the_earlier_ones(out):
     assert latest_generator(out / 'earlier' / '1' / 'generators').sample(2).shape == (2, 2)
 
 
-def test_a_chapter_keeps_its_earlier_scores(tmp_path):
+def test_a_chapter_keeps_its_earlier_scores(tmp_path, blank):
     gaussian.run(num_epochs=1, out=tmp_path)
     first = (tmp_path / 'scores.json').read_text()
     gaussian.run(num_epochs=1, out=tmp_path, seed=1, film=False)
@@ -245,7 +245,7 @@ def test_strangers_are_left_alone_and_harm_nothing(
     assert {path: looks(path) for path in strangers} == strangers
 
 
-def test_damaged_files_under_our_names_harm_nothing(tmp_path, capsys):
+def test_damaged_files_under_our_names_harm_nothing(tmp_path, blank, capsys):
     with pytest.raises(ZeroDivisionError):
         play(tmp_path, lambda game: game.epoch == 2 and 1 / 0)
     for name in ('frames/000001.png', 'samples/epoch-000001.npz', 'generators/generator-000001'):

@@ -12,6 +12,7 @@ from mxnet import np
 from mxnet.gluon import nn
 
 pytest.importorskip('sklearn', reason='needs the digits that scikit-learn brings along')
+pytestmark = pytest.mark.usefixtures('blank')
 QUICK = {'data': 'digits', 'num_examples': 256, 'num_epochs': 2, 'hidden': 32, 'score': False,
          'film': False}  # fmt: skip
 

@@ -14,6 +14,7 @@ from mxnet import init, np
 from PIL import Image
 
 pytest.importorskip('sklearn', reason='needs the digits that scikit-learn brings along')
+pytestmark = pytest.mark.usefixtures('blank')
 QUICK = {'data': 'digits', 'num_examples': 256, 'num_epochs': 2, 'steps': 5, 'score': False,
          'penalty': 'none', 'film': False}  # fmt: skip
 

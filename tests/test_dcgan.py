@@ -19,6 +19,7 @@ from mxnet.gluon import nn
 from PIL import Image
 
 pytest.importorskip('sklearn', reason='needs the digits that scikit-learn brings along')
+pytestmark = pytest.mark.usefixtures('blank')
 QUICK = {'data': 'digits', 'num_examples': 256, 'num_epochs': 2, 'width': 4, 'score': False}
 
 

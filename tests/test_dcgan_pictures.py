@@ -13,6 +13,8 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
+pytestmark = pytest.mark.usefixtures('blank')
+
 
 @pytest.fixture(autouse=True)
 def cache(monkeypatch, tmp_path_factory):

@@ -71,14 +71,14 @@ def test_a_perfect_generator_scores_zero():
     assert 'as close as the points themselves' in gaussian.in_words(scores)
 
 
-def test_the_loop_by_hand_is_trains(tmp_path):
-    net_G, by_hand = gaussian.play(num_epochs=3)
-    result = gaussian.run(num_epochs=3, engine='textbook', film=False, out=tmp_path)
+def test_the_loop_by_hand_is_trains(tmp_path, blank):
+    net_G, by_hand = gaussian.play(num_epochs=2)
+    result = gaussian.run(num_epochs=2, engine='textbook', film=False, out=tmp_path)
     for p, q in zip(net_G.collect_params().values(), result.net_G.collect_params().values()):
         assert numpy.array_equal(p.data().asnumpy(), q.data().asnumpy())
     for column, losses in zip(('loss_D', 'loss_G'), by_hand.T):
         numpy.testing.assert_allclose(losses, result.history[column], rtol=1e-6)
-    compiled = gaussian.run(num_epochs=3, engine='symbol', film=False, out=tmp_path).history
+    compiled = gaussian.run(num_epochs=2, engine='symbol', film=False, out=tmp_path).history
     numpy.testing.assert_allclose(by_hand[:, 0], compiled.loss_D, rtol=0.02)
     numpy.testing.assert_allclose(by_hand[0, 0], numpy.log(2), atol=0.3)
 

@@ -164,7 +164,7 @@ def test_a_fresh_process_draws_16_new_digits(trained, tmp_path):
 
 
 @every
-def test_draws_any_number_of_digits(name, trained):
+def test_draws_any_number_of_digits(name, trained, blank):
     sample, out = CHAPTERS[name].sample, trained[name][1]
     for num in (1, 7, 150):
         images = sample(num, out=out)
@@ -191,7 +191,7 @@ def test_what_cannot_be_drawn_or_trained_is_said(name, tmp_path):
             run(data='digits', dropout=1, out=tmp_path)
 
 
-def test_scores_10000_digits_of_the_saved_generator(trained, tmp_path, monkeypatch):
+def test_scores_10000_digits_of_the_saved_generator(trained, blank, tmp_path, monkeypatch):
     asked = []
 
     def digit_scores(images, source):
@@ -316,7 +316,7 @@ def test_trains_on_the_first_50000_images_alone(mnist, tmp_path):
 
 
 @every
-def test_an_epoch_of_512_real_digits(name, mnist, tmp_path):
+def test_an_epoch_of_512_real_digits(name, mnist, blank, tmp_path):
     result = CHAPTERS[name].run(**quick(name, data='mnist', num_epochs=1), out=tmp_path)
     assert result.scores['data'] == 'mnist'
     assert numpy.isfinite(result.history.loss_D).all()

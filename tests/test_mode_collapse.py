@@ -14,6 +14,7 @@ import pytest
 from mxnet import init, np, npx
 
 npx.set_np()
+pytestmark = pytest.mark.usefixtures('blank')
 needs_jax = pytest.mark.skipif(importlib.util.find_spec('jax') is None, reason='needs JAX')
 
 
