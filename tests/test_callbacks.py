@@ -15,7 +15,7 @@ from d2l_gan import plots, speak
 from d2l_gan.callbacks import Figure, Film, Progress, figure
 from d2l_gan.game import COLUMNS
 from tests.fakes import Game, curves, files_in
-from tests.marks import first_alone
+from tests.marks import first_alone, slow
 
 import numpy
 import pytest
@@ -76,6 +76,7 @@ def test_files_and_the_closing_line(tmp_path, capsys):
     assert b'matplotlib' not in made[next(p for p in made if p.name == 'training.png')]
 
 
+@pytest.mark.slow
 def test_a_film_of_20_epochs_is_small_and_leaves_no_figure_open(tmp_path):
     callbacks, open_before = everything(tmp_path), pyplot.get_fignums()
     Game(20).run(*callbacks)
@@ -91,7 +92,7 @@ def whole(tmp_path_factory):
     return files_in(out)
 
 
-@pytest.mark.parametrize('k', range(5))
+@pytest.mark.parametrize('k', [2, *map(slow, (0, 1, 3, 4))])
 def test_after_a_kill_the_film_goes_on_bit_for_bit(tmp_path, whole, k):
     Game(4).play(*everything(tmp_path), epochs=k)  # no end(): SIGKILL
     if k:  # between the checkpoint and the picture
@@ -108,7 +109,7 @@ def test_pictures_of_epochs_that_are_played_again_are_replaced(tmp_path, whole):
     assert files_in(tmp_path) == whole
 
 
-def test_a_long_training_draws_only_some_epochs(tmp_path, capsys):
+def test_a_long_training_draws_only_some_epochs(tmp_path, blank, capsys):
     Game(103).run(Progress(), Film(tmp_path, most=10))
     frames = sorted(int(path.stem) for path in (tmp_path / 'frames').iterdir())
     assert frames == [1, *range(11, 100, 11), 103]
@@ -256,8 +257,9 @@ Game(2).run(Progress(), Film(sys.argv[2]))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
-    'command', first_alone(['{} before {} 2>&-', '{} later {}', '{} before {} 2>/dev/full'])
+    'command', ['{} before {} 2>&-', '{} later {}', '{} before {} 2>/dev/full']
 )
 def test_a_run_goes_on_when_nobody_listens(tmp_path, command):
     call = f'{shlex.quote(sys.executable)} -c {shlex.quote(GAME)}'
@@ -308,6 +310,7 @@ Game(3).run(Progress())
 """
 
 
+@pytest.mark.slow  # `tests/test_gaussian.py` has a quick one
 def test_a_pipe_gets_plain_lines():
     done = subprocess.run([sys.executable, '-c', SCRIPT], capture_output=True, timeout=120)
     out, err = done.stdout.decode(), done.stderr.decode()

@@ -11,6 +11,7 @@ from pathlib import Path
 from d2l_gan import archive, checkpoint, data, export, generator, train
 from d2l_gan.archive import CheckpointError
 from d2l_gan.callbacks import Checkpoint, Generators
+from tests.marks import slow
 
 import numpy
 import pytest
@@ -87,7 +88,7 @@ def broken_off(directory, epoch, num_epochs=5, nets=None, **settings):
     ),
     st.text(),
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_what_is_packed_is_parsed_bit_for_bit(array, text):
     header, arrays = archive.parse(archive.pack({'text': text}, {'a': array, 'b': array}))
     assert header['text'] == text
@@ -163,7 +164,7 @@ def test_nothing_here_unpickles():
 @pytest.mark.parametrize(
     'extra', [{}, {'average': 0.9, 'prior': 'uniform'}, {'decay': True, 'first': 'G'}]
 )
-@pytest.mark.parametrize('k', [1, 2, 3, 4])
+@pytest.mark.parametrize('k', [1, slow(2), slow(3), 4])
 def test_n_epochs_are_k_epochs_and_the_rest(tmp_path, k, extra, engine):
     extra = dict(extra, engine=engine)
     broken_off(tmp_path, k, **extra)

@@ -8,7 +8,10 @@ import pytest
 
 CHAPTERS = sorted(p.stem for p in Path('chapters').glob('*.py') if not p.stem.startswith('_'))
 # Solutions that train for longer than a fast test may.
-SLOW = ('mnist_vanilla', 'mnist_leaky', 'mnist_deep', 'sine', 'static_graph', 'xla')
+SLOW = (
+    'gaussian', 'sine', 'mnist_vanilla', 'mnist_leaky', 'mnist_deep', 'static_graph', 'xla',
+    'dcgan', 'autoencoder',
+)  # fmt: skip
 
 
 def solutions(chapter):

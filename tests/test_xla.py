@@ -150,7 +150,8 @@ def test_float32_to_its_own_rounding():
             dtype='float32', tolerance=1e-4)  # fmt: skip
 
 
-@pytest.mark.parametrize('objective', first_alone(losses.OBJECTIVES))
+@pytest.mark.slow  # but 'bce', which the chapter on a Gaussian plays above
+@pytest.mark.parametrize('objective', losses.OBJECTIVES)
 def test_every_objective_is_the_same_game(objective):
     compare(objective=objective, first='G' if objective in ('hinge', 'minimax') else 'D')
 
