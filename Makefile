@@ -51,7 +51,7 @@ format: .venv/.test ## Format the code with ruff.
 scores: .venv/.test ## Print how good each chapter's samples are, over several seeds.
 	$(python) -m tests.benchmarks.scores $(ARGS)
 
-bench: .venv/.test ## Time a training step beside the textbook's code and PyTorch.
+bench: .venv/.test .venv/.xla ## Time a training step beside the textbook's code and PyTorch.
 	$(python) -m tests.benchmarks $(ARGS)
 
 gpu: .venv/.test ## Prove on a GPU that JAX sees: parity, timing; ARGS=--rehearse without one.

@@ -202,6 +202,7 @@ def play(game, callbacks):
             share = 1 - game.epoch / game.num_epochs if decay else 1
             for player, (_, trainer) in game.engine.players.items():
                 trainer.set_learning_rate(game.rates[player] * share)
+            game.engine.wait()  # for what callbacks have begun, before others' work is in the way
             with seeded(game.seed, game.epoch + 1):
                 history.append(**play_epoch(game))
             game.epoch += 1

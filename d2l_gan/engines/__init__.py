@@ -11,7 +11,8 @@ An engine is a class with `players` and `columns`, a method `step` and a method 
   MXNet's, on the engine's device. It need not wait for the device, nor return anything.
 - `read()` is called once an epoch. It returns {column: mean over the epoch's examples} for each
   name in `columns`, and forgets the epoch. It raises `NotFinite` if a loss is not.
-- `play` is an epoch: a step for each batch. An engine that takes many batches at once, or puts
+- `play` is an epoch: a step for each batch. Before it nothing that callbacks have begun is still
+  going on; the seeding of the epoch may be. An engine that takes many batches at once, or puts
   the loop itself into its graph, writes its own.
 - When callbacks look, after `read`, Gluon's arrays are true: `Parameter.data()` of each network
   with the running statistics of BatchNorm, Adam's moments and counts in the trainers, `averages`.

@@ -1,14 +1,25 @@
-"""The chapters' games written by hand in JAX: a jit per step, or one scan per epoch."""
+"""The chapters' games written by hand in JAX: a jit per step, or one scan per epoch.
+
+Both draw noise with JAX, where it is drawn while the step runs. The form 'given' is the scan again,
+with the order and the noise that the other forms of the game have: seeded anew each epoch, and
+drawn by MXNet.
+"""
 
 import json
 import sys
 import time
 
+from d2l_gan import data
+from d2l_gan.engines import pools
+from d2l_gan.noise import Noise, seeded
 from tests.benchmarks.meter import Meter
 from tests.benchmarks.systems import LEARNING_RATE
 
 import jax
 import jax.numpy as jnp
+from mxnet import cpu, np, npx
+
+npx.set_np()
 
 ACTIVATIONS = {
     'relu': jax.nn.relu,
@@ -53,7 +64,7 @@ def adam(player, gradient, t):
 
 
 def game(s):
-    """Return the function (state, X) -> (state, losses): a step."""
+    """Return the function (state, (X, Z or None)) -> (state, losses): a step."""
     size = s['batch_size'], s['latent_dim']
 
     def loss_D(D, X, fake_X):
@@ -67,11 +78,13 @@ def game(s):
             -cross_entropy(fake_Y, 0) if s['objective'] == 'minimax' else cross_entropy(fake_Y, 1)
         )
 
-    def step(state, X):
+    def step(state, given):
         D, G, t, key = state
-        key, own = jax.random.split(key)
-        normal = s['prior'] == 'normal'
-        Z = jax.random.normal(own, size) if normal else jax.random.uniform(own, size, minval=-1)
+        X, Z = given
+        if Z is None:
+            key, own = jax.random.split(key)
+            normal = s['prior'] == 'normal'
+            Z = jax.random.normal(own, size) if normal else jax.random.uniform(own, size, minval=-1)
         t = t + 1
         found_D, gradient = jax.value_and_grad(loss_D)(D[0], X, apply(G[0], s['G'], Z))
         D = adam(D, gradient, t)
@@ -98,16 +111,24 @@ def main():
         return X[rows].reshape(batches, s['batch_size'], -1)
 
     one, epoch = jax.jit(step), jax.jit(lambda state, X: jax.lax.scan(step, state, X))
-    more = True
+    examples = data.Batches(np.array(X), s['batch_size'])
+    noise = Noise(s['prior'], s['latent_dim'], cpu())
+    more, played = True, 0
     while more:
-        timer = time.perf_counter()
+        timer, played = time.perf_counter(), played + 1
         key, own = jax.random.split(key)
-        if form == 'scan':
-            state, losses = epoch(state, shuffled(own))
+        if form == 'given':
+            with seeded(0, played):
+                noise.forget()
+                for pool, _ in pools.gathered(examples, False):
+                    Z = pools.noise(noise, pool.shape[1], len(pool))
+                    state, losses = epoch(state, (pool, Z))
+        elif form == 'scan':
+            state, losses = epoch(state, (shuffled(own), None))
         else:
             losses = []
             for batch in shuffled(own):
-                state, found = one(state, batch)
+                state, found = one(state, (batch, None))
                 losses.append(found)
         jax.block_until_ready((state, losses))
         more = meter(batches, time.perf_counter() - timer)
