@@ -73,7 +73,8 @@ def test_losses_at_the_balance_are_those_of_the_book():
         assert loss == pytest.approx(numpy.log(2))
 
 
-def test_a_run_writes_its_pictures_and_scores(tmp_path, monkeypatch):
+def test_a_run_writes_its_pictures_and_scores(tmp_path, monkeypatch, blank):
+    """The book shows them, so that slow tests draw them."""
     monkeypatch.setattr(chapter, 'CHANGES', {'momentum 0.5': {'beta1': 0.5}})
     scores = chapter.run(num_epochs=1, num_seeds=1, steps=20, out=tmp_path)
     assert json.loads((tmp_path / 'scores.json').read_text())['gaussian'] == scores['gaussian']

@@ -75,7 +75,8 @@ def measured():
     return {'devices': steps, 'processes': steps, 'sums': sums}
 
 
-def test_a_run_writes_its_pictures_and_scores(tmp_path, monkeypatch):
+def test_a_run_writes_its_pictures_and_scores(tmp_path, monkeypatch, blank):
+    """The book shows them, so that slow tests draw them."""
     monkeypatch.setattr(chapter, 'served', lambda: [chapter.work('local')] * 2)
     monkeypatch.setattr(chapter, 'timings', lambda rounds: measured())
     monkeypatch.setattr(chapter, 'one_device', lambda device: (0.05, [10**5, 10**6]))

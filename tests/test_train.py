@@ -456,7 +456,7 @@ def test_hyperparameters_tell_other_labels_apart():
 
 def test_noise_in_pools_is_that_of_as_many_calls():
     rng = numpy.random.default_rng(0)
-    for trial in range(8):
+    for trial in range(4):
         prior, width = ('normal', 'uniform')[trial % 2], int(rng.integers(1, 400))
         plan = [(int(size), int(steps)) for size, steps in rng.integers(1, 100, (4, 2))]
         found = []
