@@ -12,6 +12,7 @@ from d2l_gan.archive import CheckpointError
 from d2l_gan.callbacks import Collapse
 from d2l_gan.digits import SHAPE, Digits, few_digits
 from d2l_gan.plots import pixels
+from tests.marks import first_alone
 
 import numpy
 import pytest
@@ -22,6 +23,7 @@ pytest.importorskip('sklearn', reason='needs the digits that scikit-learn brings
 
 CHAPTERS = {'vanilla': mnist_vanilla, 'leaky': mnist_leaky, 'deep': mnist_deep}
 every = pytest.mark.parametrize('name', CHAPTERS)
+one = pytest.mark.parametrize('name', first_alone(CHAPTERS))
 SCALE = {'vanilla': 'unit', 'leaky': 'symmetric', 'deep': 'unit'}
 
 
@@ -121,7 +123,7 @@ def test_keeps_what_a_training_brings_forth(name, trained):
     assert 'parzen' not in scores
 
 
-@every
+@one
 def test_an_epochs_samples_are_always_from_the_same_noise(name, trained, blank, tmp_path):
     """A second training of the same seed, drawn by hand, gives what the first has kept."""
     seen = []
@@ -163,7 +165,7 @@ def test_a_fresh_process_draws_16_new_digits(trained, tmp_path):
     assert not numpy.array_equal(images, last)
 
 
-@every
+@one
 def test_draws_any_number_of_digits(name, trained, blank):
     sample, out = CHAPTERS[name].sample, trained[name][1]
     for num in (1, 7, 150):
@@ -314,7 +316,7 @@ def test_trains_on_the_first_50000_images_alone(mnist, tmp_path):
     numpy.testing.assert_allclose(real.X[-1].asnumpy(), last / 127.5 - 1, atol=1e-6)
 
 
-@every
+@one
 def test_an_epoch_of_512_real_digits(name, mnist, blank, tmp_path):
     result = CHAPTERS[name].run(**quick(name, data='mnist', num_epochs=1), out=tmp_path)
     assert result.scores['data'] == 'mnist'
