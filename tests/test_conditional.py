@@ -53,6 +53,7 @@ def test_the_pictures_ask_for_the_digits_in_turn(trained):
     assert conditional.grid(result.net_G).axes[0].images[0].get_array().shape[:2] == (298, 298)
 
 
+@pytest.mark.slow
 def test_a_run_resumes_bit_for_bit(trained, tmp_path):
     whole, _ = trained
     conditional.run(**{**QUICK, 'num_epochs': 1, 'decay': False}, out=tmp_path)

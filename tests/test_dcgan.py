@@ -120,6 +120,7 @@ def test_draws_new_digits(trained):
         numpy.testing.assert_array_equal(saved['images'], images)
 
 
+@pytest.mark.slow
 def test_goes_on_as_if_it_had_not_stopped(trained, tmp_path):
     dcgan.run(**{**QUICK, 'num_epochs': 1, 'decay': False}, out=tmp_path / 'a')
     dcgan.run(**{**QUICK, 'decay': False}, out=tmp_path / 'a', resume=True)

@@ -59,6 +59,7 @@ def test_each_seed_is_what_it_is_alone(networks, settings):
     assert abs(runs[0].weights['G']['0.weight'] - runs[1].weights['G']['0.weight']).max() > 1e-3
 
 
+@pytest.mark.slow
 def test_a_network_takes_the_weights_of_a_run():
     net_D, net_G = small()
     runs = train_many(net_D, net_G, batches(), 1, 0.01, 0.01, 2, seeds=range(2))

@@ -149,6 +149,7 @@ def test_each_context_of_the_textbook_s_normalises_its_own_shard():
     assert one.apart({'': weights(a)['1/1.running_mean']}, {'': statistics}) < 0.5
 
 
+@pytest.mark.slow
 def test_train_shares_batches_by_number_and_by_name():
     seen = []
     whole, nets = run(engine='xla', callbacks=[Write()])

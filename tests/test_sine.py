@@ -170,6 +170,7 @@ def test_traversal_moves_one_number_at_a_time(trained):
     assert [len(axes.lines) for axes in fig.axes] == [9] * 5
 
 
+@pytest.mark.slow
 def test_it_is_the_generator_that_starves_under_minimax():
     means, norms = sine.starve(steps=80)
     assert means[0] == pytest.approx(0.5, abs=0.05) and means[-1] < 0.05  # D has run ahead

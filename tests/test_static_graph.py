@@ -37,6 +37,7 @@ def test_the_graphs_hold_what_is_said():
     assert len(static_graph.operators(D)) + len(static_graph.operators(G)) > 40
 
 
+@pytest.mark.slow
 def test_run_measures_trains_and_writes(tmp_path):
     result = static_graph.run(num_epochs=2, steps=20, rounds=2, out=tmp_path)
     assert list(result.scores['microseconds']) == [rung.__name__ for rung in static_graph.rungs()]

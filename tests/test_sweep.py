@@ -204,6 +204,7 @@ def test_side_by_side_is_refused_where_a_chapter_cannot(tmp_path, capsys):
         sweep.command('chapters.gaussian:run_many', [{'engine': 'xla'}], [0], 1, None, tmp_path)
 
 
+@pytest.mark.slow
 def test_side_by_side_has_the_scores_of_one_after_the_other(tmp_path):
     pytest.importorskip('jax')
     from chapters import gaussian

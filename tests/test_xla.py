@@ -205,7 +205,8 @@ class Told(nn.HybridBlock):
         return self.net(F.np.concatenate([x, condition], axis=1))
 
 
-@pytest.mark.parametrize('objective', first_alone(['bce', 'relativistic']))
+@pytest.mark.slow
+@pytest.mark.parametrize('objective', ['bce', 'relativistic'])
 def test_conditions(objective):
     compare(lambda: tuple(map(Told, small())), condition=3, objective=objective)
 
@@ -221,9 +222,9 @@ def test_packs_of_examples(objective):
     assert ours.rules.pack == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
-    'constants',
-    first_alone([{'beta1': 0.5}, {'epsilon': 1e-3}, {'wd': 0.1}, {'clip_gradient': 0.01}]),
+    'constants', [{'beta1': 0.5}, {'epsilon': 1e-3}, {'wd': 0.1}, {'clip_gradient': 0.01}]
 )
 def test_constants_of_adam(constants):
     compare(**constants)

@@ -65,6 +65,7 @@ def test_fusion_leaves_fewer_operations():
     assert 0 < run < written / 2
 
 
+@pytest.mark.slow
 def test_side_by_side_is_told_in_microseconds():
     found = xla.side_by_side(num=5, steps=20)
     assert len(found) == 2
