@@ -51,7 +51,6 @@ def test_a_saved_game_trains_and_samples_with_jax_alone(tmp_path, settings):
     assert abs(numpy.array(after) - before).max() > 1e-4
 
 
-@pytest.mark.slow
 def test_its_steps_are_those_of_the_engine(tmp_path):
     players = test_xla.game(xla.XLA, dtype='float32', rates=(0.01, 0.005), average=0.9)
     test_xla.play(players, 20, dtype='float32')
