@@ -15,12 +15,10 @@ step, and so the copies stay equal.
 # %%
 import heapq
 import json
-import os
-import time
 from pathlib import Path
 from types import SimpleNamespace
 
-from d2l_gan import check, data, devices, files, metrics, plots
+from d2l_gan import check, data, devices, files, metrics, plots, scaling
 from d2l_gan.processes import free_port, together
 from d2l_gan.speak import tell
 from d2l_gan.train import train, train_many, update_D, update_G
@@ -196,8 +194,32 @@ With batch normalization the gradient is off by 6 % with shares of 32, by 16 % w
 % with shares of 2. That is no mistake but another game: DCGAN on eight GPUs with 8 pictures each is *not*
 DCGAN with 64 on one. What helps: large shares; layer normalization; or statistics over the whole batch,
 at the price of more messages. `train(..., engine='xla', devices=4)` takes these; MXNet's own,
-`SyncBatchNorm`, is missing from its NumPy interface.
+`SyncBatchNorm`, is missing from its NumPy interface. Here are both on four devices, which for JAX, too, are
+parts of one CPU. The one plays the game of one device within rounding, the other a game of its own:
 """
+
+
+# %%
+def losses(engine, devices, num_epochs=3, seed=0):
+    """Return D's losses, an epoch each, where both players normalize their batches of 32."""
+    nets = nn.HybridSequential(), nn.HybridSequential()  # D and G
+    for net, width in zip(nets, (1, 2)):
+        net.add(nn.Dense(8), nn.BatchNorm(), nn.LeakyReLU(0.2), nn.Dense(width))
+    X = data.gaussian(512, seed)[0]
+    history = train(
+        *nets, data.Batches(X, 32), num_epochs, 0.01, 0.01, 2, X, engine=engine, devices=devices,
+        initializer=init.Normal(0.5), seed=seed, callbacks=[],
+    )  # fmt: skip
+    return history.loss_D
+
+
+# %%
+if __name__ == '__main__':
+    for engine in ('xla', 'textbook'):
+        four, one = losses(engine, 4), losses(engine, 1)  # JAX parts the CPU when it starts
+        tell(
+            f'{engine}: losses of D that differ from those of one device by {apart(one, four):.0e}'
+        )
 
 # %% [markdown]
 r"""
@@ -359,24 +381,11 @@ def ages():
     return found
 
 
-def show_ages(found):
-    """Return a figure of growth over age, beside the line 1 + 2 T."""
-    fig = plots.Picture(figsize=(6, 3.5))
-    axes = fig.add_subplot()
-    axes.plot([0, 10], [1, 21], 'k', linewidth=0.7, label='$1 + 2T$')
-    for marker, kind in zip('osx', ('momentum', 'late', 'workers')):
-        points = [(age, rate) for name, age, rate in found if name.startswith(kind)]
-        axes.plot(*zip(*points), marker, label=kind)
-    axes.set(xlabel='mean age $T$ of a gradient, in steps', ylabel='growth of $|x|^2$, in $a^2$')
-    axes.legend()
-    return fig
-
-
 # %%
 if __name__ == '__main__':
     for name, age, rate in ages():
         tell(f'{name:26} age {age:.2f}, growth {rate:.2f}, {1 + 2 * age:.2f} by formula')
-    plots.show(show_ages(ages()))
+    plots.show(scaling.show_ages(ages()))
 
 # %% [markdown]
 r"""
@@ -424,24 +433,10 @@ def batches(sizes=(8, 32, 128), **keywords):
     return found
 
 
-def show_batches(found):
-    """Return a figure of the distance over the batch, medians and 90 % of the seeds."""
-    fig = plots.Picture(figsize=(6, 3.5))
-    axes = fig.add_subplot()
-    for rule, by_size in found.items():
-        low, middle, high = numpy.quantile(list(by_size.values()), (0.1, 0.5, 0.9), axis=1)
-        axes.plot(list(by_size), middle, 'o-', label=rule)
-        axes.fill_between(list(by_size), low, high, alpha=0.15)
-    axes.set(xscale='log', yscale='log', xlabel='batch', ylabel='squared distance from the truth')
-    axes.set_xticks(list(by_size), list(map(str, by_size)))
-    axes.legend()
-    return fig
-
-
 # %%
 if __name__ == '__main__':
     found = batches()
-    plots.show(show_batches(found))
+    plots.show(scaling.show_batches(found))
 
 # %% [markdown]
 r"""
@@ -537,78 +532,13 @@ r"""
 $\alpha$ and $\beta$ we take from processes that talk. In JAX, sharing a batch is one word for each array: the
 examples are *cut* among the devices, the weights are *whole* on each. The step is written as for one device;
 XLA sees where it needs sums over devices and puts them in. (`train(..., engine='xla', devices=4)` does so
-with Gluon's networks.) Between processes the sums go through gloo, which stands there for CPUs where
+with Gluon's networks, as above; what is timed here is `timed` in `d2l_gan/scaling.py`.) Between processes the sums go through gloo, which stands there for CPUs where
 NCCL stands for GPUs. The game is one of two networks with 256 hidden units in two layers, with batches of
 512, on 1, 2 and 4 devices of one process, and on 2 and 4 processes with one device each.
 """
 
 
 # %%
-def timed():
-    """Time a game, and sums, over all processes, or over 1, 2 and 4 devices of this one; print them."""
-    import jax
-    import jax.numpy as jnp
-    from jax.sharding import Mesh, NamedSharding, PartitionSpec
-
-    rank, count, rounds = (int(os.environ[name]) for name in ('RANK', 'COUNT', 'ROUNDS'))
-    if count > 1:
-        jax.config.update('jax_cpu_collectives_implementation', 'gloo')
-        here = os.environ['ADDRESS']  # by default the first would listen to the whole network
-        jax.distributed.initialize(here, count, rank, coordinator_bind_address=here)
-    random = numpy.random.default_rng(0)
-    draw = lambda *shape: random.standard_normal(shape, 'float32')
-    net = lambda w, x: jnp.tanh(jnp.tanh(x @ w[0]) @ w[1]) @ w[2]
-    D, G = ([draw(2, 256), draw(256, 256) / 16, draw(256, 2) / 16] for _ in 'DG')
-    real, fake = (
-        (lambda o: jax.nn.softplus(-o[:, 0]).mean()),
-        (lambda o: jax.nn.softplus(o[:, 0]).mean()),
-    )
-
-    def step(D, G, X, Z):
-        slope = jax.grad(lambda D: real(net(D, X)) + fake(net(D, net(G, Z))))(D)
-        D = [w - 0.01 * g for w, g in zip(D, slope)]
-        slope = jax.grad(lambda G: real(net(D, net(G, Z))))(G)
-        return D, [w - 0.01 * g for w, g in zip(G, slope)]
-
-    plays, times = {}, {}
-    for n in (count,) if count > 1 else (1, 2, 4):
-        mesh = Mesh(numpy.array(jax.devices()[:n]), ('device',))
-        cut, whole = (NamedSharding(mesh, PartitionSpec(axis)) for axis in ('device', None))
-        place = lambda a, how: jax.make_array_from_callback(a.shape, how, lambda index: a[index])
-        players = [[place(w, whole) for w in player] for player in (D, G)]
-        batch = [place(draw(512, 2), cut) for _ in 'XZ']
-        plays['step', n] = jax.jit(step), (*players, *batch)
-        for size in (64, 2**17, 2**19, 2**21) if count > 1 else ():
-            add = jax.jit(lambda parts: parts.sum(axis=0), out_shardings=whole)
-            plays['sum', 4 * size] = add, (place(numpy.ones((n, size), 'float32'), cut),)
-    for _ in range(rounds + 1):  # by turns, since the machine has other things to do, too
-        for what, (play, arguments) in plays.items():
-            began = time.perf_counter()
-            jax.block_until_ready(play(*arguments))
-            times.setdefault(what, []).append(time.perf_counter() - began)
-    for what, found in times.items() if rank == 0 else ():
-        print(
-            json.dumps([*what, min(found[1:])])
-        )  # the first compiled; what others do can only add
-
-
-def timings(rounds=15):
-    """Return seconds, {'devices': {n: of a step}, 'processes': ..., 'sums': {n: {bytes: ...}}}."""
-    found = {'devices': {}, 'processes': {}, 'sums': {2: {}, 4: {}}}
-    flags = '--xla_cpu_multi_thread_eigen=false --xla_force_host_platform_device_count='
-    for count in (1, 2, 4):
-        same = {
-            'COUNT': str(count), 'ROUNDS': str(rounds), 'ADDRESS': f'127.0.0.1:{free_port()}',
-            'JAX_PLATFORMS': 'cpu', 'XLA_FLAGS': flags + ('4' if count == 1 else '1'),
-        }  # fmt: skip
-        roles = [{**same, 'RANK': str(rank)} for rank in range(count)]
-        for kind, key, seconds in together(roles, timed, head='import numpy')[0]:
-            steps = found['processes' if count > 1 else 'devices']
-            (found['sums'][count] if kind == 'sum' else steps)[key] = seconds
-    found['processes'][1] = found['devices'][1]
-    return found
-
-
 def fit(sums, n):
     """Return alpha and beta of {bytes: seconds} of sums over n processes, by relative squares."""
     shares = [[reduce_time(n, b, 1, 0) / s, reduce_time(n, b, 0, 1) / s] for b, s in sums.items()]
@@ -634,17 +564,10 @@ def foretold(found):
     ]  # fmt: skip
 
 
-def show_sums(sums):
-    """Return a figure of the measured sums and of the formula that was fitted to two processes."""
-    fig, link, sizes = plots.Picture(figsize=(5, 3.5)), fit(sums[2], 2), numpy.logspace(2, 7, 99)
-    axes = fig.add_subplot()
-    for (n, found), color in zip(sums.items(), ('C0', 'C1')):
-        axes.plot(sizes, 1e3 * reduce_time(n, sizes, *link), color, label=f'{n} processes, formula')
-        measured = [1e3 * seconds for seconds in found.values()]
-        axes.plot(list(found), measured, color + 'o', label=f'{n} processes, measured')
-    axes.set(xscale='log', yscale='log', xlabel='bytes', ylabel='milliseconds a sum')
-    axes.legend(fontsize=8)
-    return fig
+def sums_beside(sums):
+    """Return a figure of the sums, and of the formula that has seen those of two processes."""
+    link = fit(sums[2], 2)
+    return scaling.show_sums(sums, lambda n, sizes: reduce_time(n, sizes, *link))
 
 
 def speeds(times):
@@ -664,9 +587,9 @@ def beside(times):
 
 # %%
 if __name__ == '__main__':
-    times = timings()
+    times = scaling.timings()
     tell('\n'.join(speeds(times) + beside(times)))
-    plots.show(show_sums(times['sums']))
+    plots.show(sums_beside(times['sums']))
 
 # %% [markdown]
 r"""
@@ -740,32 +663,17 @@ def played_out(work, sizes, jitter=0.1, steps=10):
     return {n: work / simulate(n, *game, jitter=jitter, steps=steps) for n in NUMBERS}
 
 
-def show_paper(games):
+def efficiencies(games):
     """Return a figure of efficiency and speed-up from 1 to 1,024 devices."""
-    fig = plots.Picture(figsize=(9, 3.5))
-    left, right = fig.subplots(1, 2)
-    for title, found in paper(games).items():
-        style = {'linestyle': '-' if 'pictures' in title else '--', 'label': title}
-        left.plot(NUMBERS, found['weak'], **style)
-        right.plot(NUMBERS, found['strong'], **style)
     game, dots = (*games['pictures'], *LINKS['Ethernet']), played_out(*games['pictures'])
     waiting = [game[0] / step_time(n, *game, jitter=0.1) for n in NUMBERS]
-    left.plot(NUMBERS, waiting, 'C0:', label='pictures, Ethernet, a tenth random')
-    left.plot(list(dots), list(dots.values()), 'C0.', label='pictures, Ethernet, played out')
-    left.set(title='each a whole batch', ylabel='efficiency', ylim=(0, 1.05))
-    right.plot(NUMBERS, NUMBERS, 'k:', linewidth=0.7)
-    right.set(title='one batch, shared', ylabel='times as fast', yscale='log', ylim=(0.05, 100))
-    left.legend(fontsize=7)
-    for axes in (left, right):
-        axes.set(xscale='log', xlabel='devices')
-        axes.set_xticks(NUMBERS[::2], [f'{n:,}' for n in NUMBERS[::2]])
-    return fig
+    return scaling.show_paper(NUMBERS, paper(games), waiting, list(dots.values()))
 
 
 # %%
 if __name__ == '__main__':
     ours = {'pictures': one_device()}
-    plots.show(show_paper(ours))
+    plots.show(efficiencies(ours))
 
 # %% [markdown]
 r"""
@@ -806,14 +714,16 @@ def run(
     check.whole('num_seeds', num_seeds)
     check.whole('rounds', rounds)
     out = files.output_dir('parallel') if out is None else Path(out)
+    parted = {engine: apart(*(losses(engine, n) for n in (4, 1))) for engine in ('xla', 'textbook')}
     games = {'pictures': one_device(device)}
     large = batches(num_epochs=num_epochs, seeds=range(seed, seed + num_seeds))
     one, two = rehearse(['cpu(0)']), rehearse(['cpu(0)', 'cpu(1)'])
     alone, (first, second) = work('local'), served()
-    times, old = timings(rounds), ages()
+    times, old = scaling.timings(rounds), ages()
     games['points'] = times['devices'][1], (sum(ARRAYS[:3]), sum(ARRAYS[-3:]))
     scores = {
         'two_devices': (apart(*two), apart(one, two)), 'normalization': cut(), 'ages': old,
+        'four_devices': parted,
         'two_workers': (apart(first, second), apart(alone, first)),
         'batches': {r: {b: float(numpy.median(d)) for b, d in f.items()} for r, f in large.items()},
         'seconds': times, 'link': fit(times['sums'][2], 2), 'foretold': foretold(times),
@@ -821,8 +731,8 @@ def run(
         'seed': seed, 'versions': files.versions(),
     }  # fmt: skip
     shown = {
-        'ages': show_ages(old), 'batches': show_batches(large), 'sums': show_sums(times['sums']),
-        'paper': show_paper(games),
+        'ages': scaling.show_ages(old), 'batches': scaling.show_batches(large),
+        'sums': sums_beside(times['sums']), 'paper': efficiencies(games),
     }  # fmt: skip
     for name, fig in shown.items():
         plots.save(fig, out / f'{name}.png')

@@ -29,6 +29,13 @@ def test_only_batch_normalization_minds_being_cut():
     assert 0.01 < found['batch'][8] < found['batch'][2]
 
 
+def test_four_devices_normalize_the_whole_batch_or_each_its_share():
+    pytest.importorskip('jax', reason='needs the extra xla')
+    off = {engine: chapter.apart(*(chapter.losses(engine, n, 2) for n in (4, 1)))
+           for engine in ('xla', 'textbook')}  # fmt: skip
+    assert off['xla'] < 1e-6 and off['textbook'] > 1e-4
+
+
 @pytest.mark.parametrize('stale, beta1', [(0, 0), (0, 0.5), (1, 0), (3, 0.5), (9, 0.9)])
 def test_lateness_and_memory_add_up(stale, beta1):
     age = stale + beta1 / (1 - beta1)
@@ -78,10 +85,11 @@ def measured():
 def test_a_run_writes_its_pictures_and_scores(tmp_path, monkeypatch, blank):
     """The book shows them, so that slow tests draw them."""
     monkeypatch.setattr(chapter, 'served', lambda: [chapter.work('local')] * 2)
-    monkeypatch.setattr(chapter, 'timings', lambda rounds: measured())
+    monkeypatch.setattr(chapter.scaling, 'timings', lambda rounds: measured())
     monkeypatch.setattr(chapter, 'one_device', lambda device: (0.05, [10**5, 10**6]))
     monkeypatch.setattr(chapter, 'distances', lambda size, *_, seeds, **__: [size / 8] * len(seeds))
     monkeypatch.setattr(chapter, 'cut', lambda: {})
+    monkeypatch.setattr(chapter, 'losses', lambda engine, devices: numpy.array([devices]))
     monkeypatch.setattr(chapter, 'played_out', lambda *_: dict.fromkeys(chapter.NUMBERS, 0.5))
     scores = chapter.run(num_seeds=3, out=tmp_path)
     written = json.loads((tmp_path / 'scores.json').read_text())
@@ -117,7 +125,7 @@ def test_a_larger_batch_ends_farther_away_at_equal_examples():
 @pytest.mark.slow
 def test_processes_are_timed_and_their_steps_foretold():
     pytest.importorskip('jax', reason='needs the extra xla')
-    times = chapter.timings(rounds=3)
+    times = chapter.scaling.timings(rounds=3)
     assert {1, 2, 4} == {*times['devices']} == {*times['processes']} and {*times['sums']} == {2, 4}
     for what, formula, seconds in chapter.foretold(times):
         assert 0.02 < formula / seconds < 50, what  # a busy machine; the shape is tested above
