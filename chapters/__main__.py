@@ -209,7 +209,7 @@ def start(name, keywords):
             setattr(sys, stream, open(os.devnull, 'w'))  # noqa: SIM115 - for as long as we run
     if sys.stderr.isatty():
         click.echo('Loading MXNet, then setting up ...', err=True)
-    with in_one_line(keywords):
+    with in_one_line({*keywords}):  # of which some are taken out on the way
         chapter, sample = importlib.import_module(f'chapters.{name}'), keywords.pop('sample', None)
         joined = [keywords.pop(flag[2:].replace('-', '_'), None) for flag, *_ in TOGETHER]
         if joined[0] is not None:

@@ -12,6 +12,7 @@ on from its last checkpoint when it is started again.
 
 import contextlib
 import ctypes
+import inspect
 import json
 import os
 import re
@@ -57,29 +58,31 @@ def join(coordinator, num_processes=None, process_id=None, once=False):
             this one ends with a sentence.
     """
     global _team
-    given = {}
     if coordinator == 'auto':
         if num_processes is not None or process_id is not None:
             raise ValueError("`coordinator` is 'auto'; then JAX finds the other two by itself")
-    else:
-        address = re.fullmatch(r'([^:\s]+|\[[0-9a-fA-F:]+\]):(\d{1,5})', str(coordinator))
-        if not address or not 0 < int(address.group(2)) < 65536:
-            check.fail('coordinator', coordinator, "'auto', or HOST:PORT as in 127.0.0.1:8476")
-        check.whole('num_processes', num_processes)
-        if check.whole('process_id', process_id, least=0) >= num_processes:
-            check.fail('process_id', process_id, f'below `num_processes`, {num_processes}')
-        if num_processes == 1:
-            return None
-        if process_id == 0:
-            _free(coordinator, address.group(1).strip('[]'), int(address.group(2)))
-        given = {'coordinator_address': coordinator, 'num_processes': num_processes,
-                 'process_id': process_id, 'coordinator_bind_address': coordinator}  # fmt: skip
+        coordinator, num_processes, process_id = _launched()
+    address = re.fullmatch(r'([^:\s]+|\[[0-9a-fA-F:]+\]):(\d{1,5})', str(coordinator))
+    if not address or not 0 < int(address.group(2)) < 65536:
+        check.fail('coordinator', coordinator, "'auto', or HOST:PORT as in 127.0.0.1:8476")
+    check.whole('num_processes', num_processes)
+    if check.whole('process_id', process_id, least=0) >= num_processes:
+        check.fail('process_id', process_id, f'below `num_processes`, {num_processes}')
+    if num_processes == 1:
+        return None
+    given = {'coordinator_address': coordinator, 'num_processes': num_processes,
+             'process_id': process_id}  # fmt: skip
+    if process_id == 0:
+        host, port = address.group(1).strip('[]'), int(address.group(2))
+        given['coordinator_bind_address'] = _free(coordinator, host, port)
     import jax
     from jax._src import distributed
 
     jax.config.update('jax_cpu_collectives_implementation', 'gloo')
-    number = f'the {num_processes} processes' if num_processes else 'the processes'
-    told = f'`coordinator` is {coordinator!r}, where not all of {number} have come in {START} s'
+    told = (
+        f'`coordinator` is {coordinator!r}, where not all of the {num_processes} processes have '
+        f'come in {START} s'
+    )
     _team = Team(process_id, num_processes, coordinator, once, told)
     timer = threading.Timer(START + 2, _team.end, [told])  # JAX need not keep its own time
     timer.daemon = True
@@ -94,8 +97,26 @@ def join(coordinator, num_processes=None, process_id=None, once=False):
     return _team
 
 
+def _launched():
+    """Return what JAX knows from whoever has started this process: address, number and rank.
+
+    JAX would listen on all addresses there; asked before, it is handed the one.
+    """
+    from jax._src.clusters import ClusterEnv
+
+    find = ClusterEnv.auto_detect_unset_distributed_params
+    names = inspect.signature(find).parameters  # newer versions have one more
+    found = find(**{**dict.fromkeys(names), 'initialization_timeout': START})[:3]
+    if None in found:
+        raise ValueError(
+            "`coordinator` is 'auto', and JAX finds no Slurm, Open MPI or Kubernetes here; say "
+            'HOST:PORT, `num_processes` and `process_id`'
+        )
+    return found
+
+
 def _free(coordinator, host, port):
-    """Raise RuntimeError where process 0 cannot listen there: JAX's own would share the port."""
+    """Return where process 0 is to listen, or raise RuntimeError: JAX would share the port."""
     try:
         family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, socket.SOCK_STREAM) as trial:
@@ -105,6 +126,10 @@ def _free(coordinator, host, port):
         raise RuntimeError(
             f'`coordinator` is {coordinator!r}, where process 0 cannot listen: {error.strerror}'
         ) from error
+    nodes = int(os.environ.get('SLURM_STEP_NUM_NODES', 1))
+    if nodes > 1 and address[0] != host and address[0].startswith('127.'):
+        return f'[::]:{port}'  # a name that leads elsewhere on the other nodes, as Debian sets it
+    return coordinator
 
 
 class Team:
@@ -136,9 +161,10 @@ class Team:
         """End the process: after an error with its sentence, and let the others know."""
         if error is None:
             self.finish()
-        if not isinstance(error, SystemExit):
-            print(f'Error: {error or kind.__name__}', file=sys.stderr, flush=True)
-        self.leave(error.code if isinstance(error, SystemExit) else 1, str(error))
+        if kind in (KeyboardInterrupt, SystemExit):
+            self.leave(getattr(error, 'code', 128 + signal.SIGINT), 'it was asked to stop')
+        print(f'Error: {error or kind.__name__}', file=sys.stderr, flush=True)
+        self.leave(1, str(error))
 
     # What one has to say
 
@@ -223,7 +249,8 @@ class Team:
 
     def lost(self, told):
         """Wait until it is known who is lost, say it, and end this process."""
-        self.over.wait(SILENCE + 5 * PERIOD)
+        with contextlib.suppress(KeyboardInterrupt, SystemExit):  # asked to stop, which it does
+            self.over.wait(SILENCE + 5 * PERIOD)
         reason = re.search(r'(?:Gloo|gloo|NCCL)[^:\n]*: (?:\[.*?\] )?([^\n[]*)', told)
         reason = reason.group(1).strip() if reason else told.strip()[:120]
         self.end(f'another process is gone ({reason})')
@@ -266,7 +293,7 @@ class Team:
             self.client.key_value_delete(f'alive/{self.rank}/{number - 1}')
 
     def _beat(self):
-        last, number, failures, passed_on = {}, 0, 0, False
+        last, number, failures = {}, 0, 0
         while not self.over.wait(PERIOD):
             number += 1
             try:
@@ -288,9 +315,9 @@ class Team:
                 sign = signs.get(rank)
                 if sign and sign['ended'] and rank != self.rank and not self.over.is_set():
                     self.end(f'process {rank} has ended: {sign["ended"][1]}', sign['ended'][0])
-                if sign and sign['asked'] and self.rank == 0 and not passed_on:
-                    passed_on = True
-                    os.kill(os.getpid(), sign['asked'])
+                if sign and sign['asked'] and self.rank == 0 and not self.asked:
+                    self.asked = sign['asked']  # once, and not where it has heard it itself
+                    os.kill(os.getpid(), self.asked)
                 if sign and sign != last.get(rank, (None,))[0]:
                     last[rank] = sign, now
                 if now - last.setdefault(rank, (None, now))[1] > SILENCE and not self.over.is_set():

@@ -1,11 +1,15 @@
 """Several processes that play one game: what they ask before, and how they end."""
 
+import re
 import signal
 import socket
 import sys
+import threading
+from pathlib import Path
 
-from chapters.__main__ import start
-from d2l_gan import archive, checkpoint, cluster, data, rehearse, speak
+from chapters.__main__ import Chapters, start
+from d2l_gan import archive, checkpoint, cluster, data, processes, rehearse, speak
+from d2l_gan.callbacks.interrupt import Interrupt
 from d2l_gan.checkpoint import KIND
 from d2l_gan.train import train
 from tests.benchmarks import machines, weather
@@ -36,11 +40,61 @@ def test_a_port_that_is_taken():
             cluster.join(f'127.0.0.1:{other.getsockname()[1]}', 2, 0)
 
 
+def test_without_a_launcher_one_sentence_asks_for_an_address():
+    pytest.importorskip('jax')
+    with pytest.raises(ValueError, match="`coordinator` is 'auto', and JAX finds no Slurm, Open"):
+        cluster.join('auto')
+
+
+SLURM = {'SLURM_JOB_ID': '4000', 'SLURM_STEP_NODELIST': 'localhost', 'SLURM_NTASKS': '2',
+         'SLURM_PROCID': '0', 'SLURM_LOCALID': '0', 'SLURM_STEP_NUM_NODES': '1'}  # fmt: skip
+OPEN_MPI = {'OMPI_MCA_orte_hnp_uri': '4096.0;tcp://127.0.0.1:34911', 'OMPI_COMM_WORLD_SIZE': '2',
+            'OMPI_COMM_WORLD_RANK': '0', 'OMPI_COMM_WORLD_LOCAL_RANK': '0'}  # fmt: skip
+
+
+@pytest.mark.parametrize('variables, host', [(SLURM, 'localhost'), (OPEN_MPI, '127.0.0.1')])
+def test_process_0_is_to_listen_where_the_launcher_says_and_nowhere_else(
+    monkeypatch, variables, host
+):
+    pytest.importorskip('jax')
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    address, *others = cluster._launched()
+    port = int(address.rpartition(':')[2])
+    assert address == f'{host}:{port}' and others == [2, 0]
+    assert cluster._free(address, host, port) == address
+    with socket.socket() as other:
+        other.bind(('127.0.0.1', port))
+        other.listen()
+        with pytest.raises(RuntimeError, match='process 0 cannot listen: Address already in use'):
+            cluster.join('auto')
+
+
+def test_a_node_that_calls_itself_127_listens_for_other_nodes_too(monkeypatch):
+    monkeypatch.setenv('SLURM_STEP_NUM_NODES', '2')
+    port = processes.free_port()
+    assert cluster._free('', 'localhost', port) == f'[::]:{port}'
+    assert cluster._free(f'127.0.0.1:{port}', '127.0.0.1', port) == f'127.0.0.1:{port}'
+
+
 def test_a_chapter_has_the_flags_and_asks_for_an_address(capsys):
     with pytest.raises(SystemExit) as stop:
-        start('gaussian', {'num_processes': 2, 'seed': 0})
-    assert stop.value.code
+        start('gaussian', {'coordinator': None, 'num_processes': 2, 'seed': 0})
+    assert stop.value.code == 2
     assert '`coordinator` is None; it must say where process 0 is' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('page', ['machines.md', 'cluster.md'])
+def test_the_commands_of_the_pages_have_the_flags_that_they_are_given(page):
+    text = (Path(__file__).parents[1] / '.book' / page).read_text()
+    text = re.sub(r'\\\n|\n +(?=--)', ' ', text)  # a command is one line
+    commands = re.findall(r'python -m chapters ([a-z]\S+)(.*)', text)
+    assert len(commands) > 2
+    for name, rest in commands:
+        command = Chapters().get_command(None, name)
+        known = {flag for option in command.params for flag in option.opts}
+        rest = re.sub(r'#.*|`.*', '', rest)
+        assert set(re.findall(r'--[a-z][a-z-]*', rest)) <= known, rest
 
 
 class Store(dict):
@@ -62,6 +116,7 @@ def teams(number):
     for rank in range(number):
         team = cluster.Team.__new__(cluster.Team)
         team.rank, team.size, team.client, team.said = rank, number, store, 0
+        team.ended, team.asked, team.over = None, 0, threading.Event()
         found.append(team)
     return store, found
 
@@ -71,6 +126,24 @@ def test_process_0_is_heard_by_all_and_what_all_have_read_is_forgotten():
     for i in range(5):
         assert first.say(f'{i}') == second.say('unheard') == f'{i}'
     assert len(store) == 2
+
+
+@pytest.mark.parametrize('heard', [True, False])
+def test_a_signal_to_another_process_is_passed_on_unless_process_0_has_heard_it(monkeypatch, heard):
+    store, (first, second) = teams(2)
+    store.key_value_dir_get = lambda prefix: [*store.items()]
+    monkeypatch.setattr(cluster, '_team', first)
+    sent = []
+    monkeypatch.setattr(cluster.os, 'kill', lambda pid, number: sent.append(number))
+    if heard:
+        interrupt = Interrupt()
+        interrupt._on_signal(signal.SIGINT, None)
+    second._on_signal(signal.SIGINT, None)
+    second._sign(1)
+    first.over.wait = lambda seconds: first.over.is_set() or bool(sent and first.over.set())
+    monkeypatch.setattr(first, '_sign', lambda number: number > 3 and first.over.set())
+    first._beat()
+    assert sent == ([] if heard else [signal.SIGINT])
 
 
 def test_what_differs_is_named():

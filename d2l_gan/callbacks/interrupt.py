@@ -3,7 +3,7 @@
 import signal
 import threading
 
-from d2l_gan import speak
+from d2l_gan import cluster, speak
 from d2l_gan.speak import tell
 
 GRACE = 0.5  # seconds that an epoch may still take where somebody waits for the end
@@ -43,6 +43,8 @@ class Interrupt:
 
     def _on_signal(self, number, frame):
         first, self.number = self.number is None, number
+        if cluster.team():
+            cluster.team().asked = int(number)  # who has heard it, too, need not pass it on
         if not first:
             if _would_be_lost(frame):
                 self._again_in(0.01)

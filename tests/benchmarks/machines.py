@@ -40,7 +40,7 @@ def member(directory, coordinator, num_processes, process_id, epochs, resume, ch
 
         def played(game):
             Path(directory).with_suffix('.played').write_text(str(game.epoch))
-            time.sleep(0.5)
+            time.sleep(2 if change == 'slow' else 0.5)
 
         train.train(
             *weather.networks(), data.Batches(X, 12), epochs, 0.05, 0.01, 2, X, seed=3,
@@ -59,17 +59,22 @@ class Group:
     ):
         self.directory, address = directory, f'127.0.0.1:{port or free_port()}'
         directory.with_suffix('.played').unlink(missing_ok=True) if resume else None
-        self.members, self.logs = {}, {}
-        environment = {**os.environ, 'OMP_NUM_THREADS': '1', 'XLA_FLAGS': ''}
+        self.members, self.logs, self.given = {}, {}, {}
         for i in set(range(size)) - set(missing):
-            log = directory.parent / f'{directory.name}.{i}.log'
-            given = [str(directory), address, size, i, epochs, resume, (changes or {}).get(i)]
-            with open(log, 'wb') as file:
-                self.members[i] = subprocess.Popen(
-                    [sys.executable, '-W', 'ignore', '-m', __name__, json.dumps(given)],
-                    stdout=file, stderr=file, env=environment,
-                )  # fmt: skip
-            self.logs[i] = log
+            self.logs[i] = directory.parent / f'{directory.name}.{i}.log'
+            self.logs[i].unlink(missing_ok=True)
+            change = (changes or {}).get(i)
+            self.given[i] = [str(directory), address, size, i, epochs, resume, change]
+            self.start(i)
+
+    def start(self, i):
+        """Start a process, for the first time or again."""
+        environment = {**os.environ, 'OMP_NUM_THREADS': '1', 'XLA_FLAGS': ''}
+        with open(self.logs[i], 'ab') as file:
+            self.members[i] = subprocess.Popen(
+                [sys.executable, '-W', 'ignore', '-m', __name__, json.dumps(self.given[i])],
+                stdout=file, stderr=file, env=environment,
+            )  # fmt: skip
 
     def wait_for(self, epochs):
         """Wait until so many epochs are over."""
@@ -131,13 +136,13 @@ def whole(directory, size=2, **settings):
     return (directory / f'whole{size}.digest').read_text()
 
 
-def goes_on(path, expected, size=2):
-    """Start the run at `path` again and check that its end is the one expected."""
+def goes_on(path, expected, size=2, after=''):
+    """Start the run at `path` again and check where it goes on and that its end is expected."""
     group = Group(path, size, resume=True)
     assert not any(group.wait()), group.said()
     found = path.with_suffix('.digest').read_text()
     assert found == expected, group.said()
-    assert 'Going on after epoch' in group.said()[0], group.said()
+    assert f'Going on after epoch {after}' in group.said()[0], group.said()
 
 
 def disturbed(directory, number, victim, told, size=2):
@@ -167,11 +172,61 @@ def worker_stopped(directory):
     return disturbed(directory, signal.SIGSTOP, 1, 'process 1 has been silent')
 
 
+def asked_to_stop(directory):
+    """Ctrl-C, and SIGTERM, in both of two processes at once, as a terminal and Slurm send them"""
+    expected = whole(directory)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        path = directory / number.name
+        group = Group(path, changes={0: 'slow'} if number == signal.SIGINT else None)
+        group.wait_for(2)
+        for process in group.members.values():
+            process.send_signal(number)
+        assert group.wait(WITHIN) == [128 + number] * 2, group.said()
+        goes_on(path, expected, after=2 if number == signal.SIGINT else '')
+    return 2, 'nothing after Ctrl-C, at most the epoch that was running after SIGTERM'
+
+
+def killed_and_asked_to_stop(directory):
+    """One of two processes is killed, and the other gets SIGTERM at once, as from srun"""
+    expected = whole(directory)
+    path = directory / 'x'
+    group = Group(path)
+    group.wait_for(2)
+    group.members[1].kill()
+    start = time.monotonic()
+    time.sleep(1)
+    group.members[0].send_signal(signal.SIGTERM)
+    status, said = group.wait(WITHIN)[0], group.said()[0]
+    assert status in (1, 128 + signal.SIGTERM) and 'Traceback' not in said, (status, said)
+    seconds = time.monotonic() - start
+    goes_on(path, expected)
+    return 1, f'the epoch that was running; the other ended after {seconds:.0f} s with a sentence'
+
+
 def one_missing(directory):
     """Two of three processes are started"""
     group = Group(directory / 'x', 3, missing=[2])
     seconds = group.ended(told='not all of the 3 processes have come')
     return 1, f'nothing; both ended after {seconds:.0f} s with a sentence'
+
+
+def supervised(directory):
+    """One of three processes is killed; each has a supervisor, as systemd, that starts it again"""
+    expected = whole(directory, 3)
+    group = Group(directory / 'x', 3, resume=True)
+    group.wait_for(2)
+    group.members[2].kill()
+    again, end = dict.fromkeys(group.members, 0), time.monotonic() + 300
+    while any(code != 0 for code in group.polled()) and time.monotonic() < end:
+        time.sleep(1)
+        for i, process in group.members.items():
+            if process.poll():  # it has ended, and not well
+                again[i] += 1
+                group.start(i)
+    group.kill()
+    assert not any(group.polled()) and all(again.values()), (group.polled(), again, group.said())
+    assert (directory / 'x.digest').read_text() == expected, group.said()
+    return 1, 'the epoch that was running; same end, bit for bit'
 
 
 def not_alike(directory):
@@ -204,8 +259,8 @@ def another_number(directory):
 
 
 FAULTS = [
-    worker_killed, coordinator_killed, worker_stopped, one_missing, not_alike, port_taken,
-    another_number,
+    worker_killed, coordinator_killed, worker_stopped, asked_to_stop, killed_and_asked_to_stop,
+    one_missing, supervised, not_alike, port_taken, another_number,
 ]  # fmt: skip
 
 if __name__ == '__main__':
