@@ -134,6 +134,9 @@ def parzen(samples, validation, test):
 def nearest(rows, points, title=None):
     """Return each row's Euclidean distance to the nearest of points; 0 for a copy.
 
+    It is exact: a distance in fewer dimensions, which is never greater, tells which few points can
+    be the nearest, and only theirs are computed.
+
     But a blurred image is nearer to everything than a sharp one is, so a small distance alone
     proves no copying, and a shifted copy is far from its original.
 
@@ -145,24 +148,57 @@ def nearest(rows, points, title=None):
     Returns:
         (n,), float32.
     """
-    centre = points.mean(axis=0)
-    # With |p|^2 as one coordinate more, a product of matrices is |p|^2 - 2 x p, which is nearest
-    # where the distance is. In tiles of TILE x TILE a product is a third faster than in long rows.
-    points_and_norms = numpy.empty((len(points), points.shape[1] + 1), 'float32')
-    numpy.subtract(points, centre, out=points_and_norms[:, :-1])
-    points_and_norms[:, -1] = (points_and_norms[:, :-1] ** 2).sum(axis=1)
-    index = numpy.empty(len(rows), int)
+    centre = points.mean(axis=0)  # smaller numbers lose fewer digits in float32
+    shorten = _shortening(points, centre)
+    short = shorten(points)
+    norms = (short**2).sum(axis=1, keepdims=True)
+    # With |p|^2 as one coordinate more, a product of matrices is |p|^2 - 2 x p.
+    short, rounding = numpy.concatenate([short, norms], axis=1), 1e-5 * norms.max()
+    index = numpy.zeros(len(rows), int)
     for block in _blocks(len(rows), TILE, title):
-        part = -2 * (rows[block] - centre)
-        part = numpy.concatenate([part, numpy.ones((len(part), 1), 'float32')], axis=1)
-        smallest = numpy.full(len(part), numpy.inf, 'float32')
+        part, known, best = rows[block], index[block], numpy.full(len(rows[block]), numpy.inf)
+        keys = shorten(part)
+        squares = (keys**2).sum(axis=1)
+        keys = numpy.concatenate([-2 * keys, numpy.ones((len(keys), 1), 'float32')], axis=1)
         for tile in _blocks(len(points), TILE, None):
-            products = part @ points_and_norms[tile].T
-            lowest = products.min(axis=1)
-            better = lowest < smallest
-            index[block][better] = tile.start + products[better].argmin(axis=1)
-            smallest = numpy.minimum(lowest, smallest)
+            least = keys @ short[tile].T  # squared distances are at least that and `squares`
+            if tile.start == 0:
+                known[:] = least.argmin(axis=1)
+                best = ((part - points[known]) ** 2).sum(axis=1)
+            within = least <= (best - squares + 1e-5 * squares + rounding)[:, None]
+            if within.sum() < least.size // 50:
+                row, point = numpy.divmod(numpy.flatnonzero(within), least.shape[1])
+            else:  # of noise it tells little; then all are computed, by one product
+                row, there = numpy.arange(len(part)), points[tile] - centre
+                point = ((there**2).sum(axis=1) - 2 * (part - centre) @ there.T).argmin(axis=1)
+            point += tile.start
+            found = numpy.empty(len(row), 'float32')
+            for pairs in _blocks(len(row), TILE, None):
+                found[pairs] = ((part[row[pairs]] - points[point[pairs]]) ** 2).sum(axis=1)
+            order = numpy.lexsort((found, row))  # each row's nearest is the first of its own
+            row, first = numpy.unique(row[order], return_index=True)
+            found, point = found[order][first], point[order][first]
+            better = found < best[row]
+            best[row[better]], known[row[better]] = found[better], point[better]
     return numpy.linalg.norm(rows - points[index], axis=1)
+
+
+def _shortening(points, centre):
+    """Return a function from rows, (n, dims), to short ones, (n, at most 129), no farther apart.
+
+    They are those along the points' principal axes, and how far a row is from all of these: the
+    distance of two rows is at least that of the two short ones, by the triangle inequality.
+    """
+    some = points[:: max(1, len(points) // 2000)] - centre
+    axes = numpy.linalg.eigh(some.T @ some)[1][:, -128:]
+
+    def shorten(rows):
+        rows = rows - centre
+        along = rows @ axes
+        rest = (rows**2).sum(axis=1, keepdims=True) - (along**2).sum(axis=1, keepdims=True)
+        return numpy.concatenate([along, numpy.sqrt(rest.clip(0))], axis=1)
+
+    return shorten
 
 
 def classifier_score(probabilities, splits=10):

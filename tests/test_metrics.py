@@ -161,9 +161,14 @@ def test_parzen_of_one_sample_is_a_gaussian_density():
     assert found == pytest.approx(-784 * (0.125 + math.log(0.2 * math.sqrt(2 * math.pi))), rel=1e-5)
 
 
-def test_nearest_is_the_smallest_of_all_distances():
+@pytest.mark.parametrize('kind', ['images', 'noise', 'few dimensions'])
+def test_nearest_is_the_smallest_of_all_distances(kind):
     rng = numpy.random.default_rng(7)
     rows, points = image_like(rng, 60), image_like(rng, 500)
+    if kind == 'noise':  # everything is about equally far from it
+        rows = rng.random(rows.shape).astype('float32')
+    elif kind == 'few dimensions':
+        rows, points = rows[:, 300:303].copy(), points[:, 300:303]
     rows[7] = points[123]
     found = metrics.nearest(rows, points)
     assert numpy.allclose(found, scipy.spatial.distance.cdist(rows, points).min(axis=1), rtol=1e-5)
