@@ -255,7 +255,7 @@ def test_a_table_of_scores_goes_on_where_it_was_interrupted(tmp_path, monkeypatc
         played(target, {'value': 2.0}, range(2))
         played(target, {'value': 13.0}, range(2))
     assert len((runs / 'runs.jsonl').read_text().splitlines()) == 4
-    with kept('table') as played:
+    with kept('table', workers=2) as played:
         found = played(target, {'value': 2.0}, range(3))
     assert [(one['seed'], one['w2_truth']) for one in found] == [(0, 0), (1, 2), (2, 4)]
     assert 'Going on with 4 runs' in capsys.readouterr().err and not runs.exists()

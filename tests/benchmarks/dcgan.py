@@ -30,12 +30,12 @@ OTHERS = {
 }  # fmt: skip
 
 
-def dcgan(seeds=3):
+def dcgan(seeds=3, workers=1):
     """Print the scores of the chapter's defaults."""
-    mnist.table('dcgan', [('dcgan', 'dcgan', {})], seeds, 'test')
+    mnist.table('dcgan', [('dcgan', 'dcgan', {})], seeds, 'test', workers)
 
 
-def ladder(seeds=1):
+def ladder(seeds=1, workers=1):
     """Print what each change is worth on the way from the book's settings to the chapter's."""
     last = 99 + seeds
     print(f'ladder: {QUICK}, 10,000 samples beside the validation digits, medians of seeds 100 to '
@@ -43,7 +43,7 @@ def ladder(seeds=1):
     print('| change | classifier score | Fréchet distance | accuracy of D |')
     print('| --- | --- | --- | --- |')
     settings, found = {**QUICK, **BOOK}, {}
-    with kept('ladder') as played:
+    with kept('ladder', workers) as played:
         for title, change in (*LADDER.items(), *OTHERS.items()):
             if title in LADDER:
                 settings = {**settings, **change}

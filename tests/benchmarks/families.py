@@ -3,11 +3,11 @@
 import contextlib
 import importlib
 import json
-import sys
 from pathlib import Path
 
 from d2l_gan import data, digits, files, latent, metrics, plots, scoring
 from d2l_gan.generator import latest_generator
+from tests.benchmarks.kept import kept
 
 import numpy
 
@@ -46,13 +46,13 @@ def trained(row, out, seed):
     chapter, settings, _ = FAMILIES[row]
     if not (out / 'scores.json').exists():
         module = importlib.import_module(f'chapters.{chapter}')
-        with contextlib.redirect_stdout(sys.stderr):
-            module.run(data='mnist', seed=seed, out=out, film=False, resume=True, **settings)
+        module.run(data='mnist', seed=seed, out=out, film=False, resume=True, **settings)
     return json.loads((out / 'scores.json').read_text(encoding='utf-8'))
 
 
-def measured(row, out, seed):
-    """Return the measures of a row, of 10,000 samples of its newest generator under `out`."""
+def measured(row, seed, runs):
+    """Return the measures of a row, of 10,000 samples of the newest generator of its run."""
+    out = directory(row, seed, Path(runs))
     scores, scale = trained(row, out, seed), FAMILIES[row][2]
     images = digits.drawn(out, digits.NUM_SCORED, scale, seed)[0]
     generator = latest_generator(out / 'generators')
@@ -71,13 +71,14 @@ def measured(row, out, seed):
     }  # fmt: skip
 
 
-def families(seeds=1, runs=None):
+def families(seeds=1, runs=None, workers=1):
     """Print each family's measures beside those of real digits; draw a row of digits of each.
 
     Args:
         seeds: 0, 1, ..., so many.
         runs: where ready-made runs are looked for, and where missing ones are kept, half trained
             ones as well; build/families by default.
+        workers: processes that play.
     """
     runs = Path(runs or KEPT)
     print(
@@ -88,11 +89,13 @@ def families(seeds=1, runs=None):
           '| inverted |')  # fmt: skip
     print('| --- ' * 7 + '|')
     found, pictures, path = {}, [], Path('build/scores/families.json')
-    for row in FAMILIES:
-        found[row] = [measured(row, directory(row, s, runs), s) for s in range(seeds)]
-        pictures.append(digits.drawn(directory(row, 0, runs), 10, FAMILIES[row][2], 0)[0])
-        files.write_json(path, found)
-        told(row, found[row])
+    target = 'tests.benchmarks.families:measured'
+    with kept('families', workers) as played:
+        for row in FAMILIES:
+            found[row] = played(target, {'row': row, 'runs': str(runs)}, range(seeds))
+            pictures.append(digits.drawn(directory(row, 0, runs), 10, FAMILIES[row][2], 0)[0])
+            files.write_json(path, found)
+            told(row, found[row])
     X = data.images('mnist', 'train')[0].asnumpy()
     real = {**scoring.real_scores('mnist'), 'sharpness': metrics.sharpness(X[:10_000])}
     found['real digits'] = [{**dict.fromkeys(MEASURES), **real, 'inverted': 0.0}]
@@ -112,24 +115,30 @@ def told(row, found):
           f'| {error:.1f} |', flush=True)  # fmt: skip
 
 
-def conditional(seeds=3, runs=None):
+def asked(seed, conv, runs):
+    """Train the conditional chapter, or go on with it; return its scores."""
+    from chapters import conditional as chapter
+
+    out = Path(runs, 'conditional-conv' if conv else 'conditional-dense', str(seed))
+    if not (out / 'scores.json').exists():
+        how = {'conv': True} if conv else {}
+        chapter.run(out=out, data='mnist', seed=seed, film=False, resume=True, **how)
+    return json.loads((out / 'scores.json').read_text(encoding='utf-8'))
+
+
+def conditional(seeds=3, runs=None, workers=1):
     """Print how well digits come that were asked for, beside the controls of the chapter.
 
     Args:
-        seeds, runs: as for `families`.
+        seeds, runs, workers: as for `families`.
     """
     from chapters import conditional as chapter
 
     found = {what: [scores] for what, scores in chapter.controls('mnist').items()}
-    for row, settings in {'generated, dense': {}, 'generated, conv': {'conv': True}}.items():
-        for seed in range(seeds):
-            out = Path(runs or KEPT, row.replace('generated, ', 'conditional-'), str(seed))
-            if not (out / 'scores.json').exists():
-                with contextlib.redirect_stdout(sys.stderr):
-                    how = dict(settings, data='mnist', seed=seed, film=False, resume=True)
-                    chapter.run(out=out, **how)
-            scores = json.loads((out / 'scores.json').read_text(encoding='utf-8'))
-            found.setdefault(row, []).append(scores)
+    with kept('conditional', workers) as played:
+        for row, conv in {'generated, dense': False, 'generated, conv': True}.items():
+            arguments = {'conv': conv, 'runs': str(runs or KEPT)}
+            found[row] = played('tests.benchmarks.families:asked', arguments, range(seeds))
             files.write_json(Path('build/scores/conditional.json'), found)
     print('| | agreement | variety | train on fake |\n| --- | --- | --- | --- |')
     for what, several in found.items():

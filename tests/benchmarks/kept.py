@@ -4,21 +4,24 @@ import contextlib
 import shutil
 from pathlib import Path
 
-from d2l_gan import sweep, workers
+from d2l_gan import sweep
+from d2l_gan import workers as pools
 from d2l_gan.speak import tell
-
-WORKERS = 1  # more of them change the column of seconds; `make scores ARGS="--workers 4"`
 
 
 @contextlib.contextmanager
-def kept(name):
+def kept(name, workers=1):
     """Yield a function (target, arguments, seeds) -> list of scores, as `sweep.sweep` plays them.
 
     What is interrupted goes on; what ends with the table is removed, so that the next one is
     played anew.
+
+    Args:
+        name: of the table.
+        workers: processes that play; more of them change the column of seconds.
     """
     out = Path('build/scores', f'{name}-runs')
-    with sweep.Runs(out) as runs, workers.Local(WORKERS, out / sweep.SCRATCH) as pool:
+    with sweep.Runs(out) as runs, pools.Local(workers, out / sweep.SCRATCH) as pool:
         if runs.runs:
             tell(f'Going on with {len(runs.runs)} runs of a table that was interrupted; remove '
                  f'`{out}` to start anew.')  # fmt: skip

@@ -80,7 +80,7 @@ def row(title, found):
     )
 
 
-def table(name, settings, seeds, judges):
+def table(name, settings, seeds, judges, workers=1):
     """Print a line for each (title, chapter, changes); keep all scores in build/scores."""
     print(
         f'{name}: 10,000 samples beside the {judges} digits, medians of seeds 0 to {seeds - 1} '
@@ -90,7 +90,7 @@ def table(name, settings, seeds, judges):
           '| accuracy of D | seconds | CPU seconds |')  # fmt: skip
     print('| --- | --- | --- | --- | --- | --- | --- | --- |')
     found = {}
-    with kept(name) as played:
+    with kept(name, workers) as played:
         for title, chapter, changes in settings:
             arguments = {'chapter': chapter, 'judges': judges, **changes}
             found[title] = played('tests.benchmarks.mnist:scored', arguments, range(seeds))
@@ -98,12 +98,12 @@ def table(name, settings, seeds, judges):
             row(title, found[title])
 
 
-def mnist(seeds=5):
+def mnist(seeds=5, workers=1):
     """Print the scores of the three chapters' defaults."""
-    table('mnist', [(chapter, chapter, {}) for chapter in CHAPTERS], seeds, 'test')
+    table('mnist', [(chapter, chapter, {}) for chapter in CHAPTERS], seeds, 'test', workers)
 
 
-def cure(seeds=1):
+def cure(seeds=1, workers=1):
     """Print what each change is worth on the way from the deep chapter's source to its defaults."""
     from chapters.mnist_deep import SOURCE
 
@@ -111,10 +111,10 @@ def cure(seeds=1):
     for title, change in CURE.items():
         settings = {**settings, **change}
         rows.append((title, 'deep', settings))
-    table('cure', rows, seeds, 'validation')
+    table('cure', rows, seeds, 'validation', workers)
 
 
-def choices(seeds=1):
+def choices(seeds=1, workers=1):
     """Print what our own changes to the two smaller chapters are worth."""
     rows = [(title, *row) for title, row in CHOICES.items()]
-    table('choices', rows, seeds, 'validation')
+    table('choices', rows, seeds, 'validation', workers)

@@ -38,7 +38,7 @@ def play(seed, task, name):
     return dict(result.scores, seconds=seconds)
 
 
-def table(seeds=5, names=SIX):
+def table(seeds=5, names=SIX, workers=1):
     """Print medians over the seeds (worst in brackets) as they come; keep all in build/scores."""
     print(f'Six objectives, {seeds} seeds each: median (worst)\n')
     print(
@@ -47,7 +47,7 @@ def table(seeds=5, names=SIX):
     )
     print('|---|---|---|---|---|---|---|---|')
     target, rows = 'tests.benchmarks.objectives:play', {}
-    with kept('objectives') as played:
+    with kept('objectives', workers) as played:
         for name in names:
             rows[name] = {
                 task: played(target, {'task': task, 'name': name}, range(seeds))
@@ -76,12 +76,12 @@ def row(name, found):
     )
 
 
-def curve(seeds=5):
+def curve(seeds=5, workers=1):
     """Print the error on the single curve after 10,000 steps, with and without much momentum."""
     print(f'Sine: RMSE after 10,000 steps, seeds 0 to {seeds - 1}\n')
     print('| beta1 | median | worst |\n|---|---|---|')
     rows, extra = {}, {'stop': 'never', 'film': False, 'out': None}
-    with kept('sine') as played:
+    with kept('sine', workers) as played:
         for beta1 in (0.5, 0.9):
             found = played('chapters.sine:run', {'beta1': beta1}, range(seeds), extra)
             rows[beta1] = rmse = [scores['rmse'] for scores in found]

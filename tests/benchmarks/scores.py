@@ -12,7 +12,6 @@ import time
 from pathlib import Path
 
 from d2l_gan import files
-from tests.benchmarks import kept as disk
 from tests.benchmarks.kept import kept
 
 import click
@@ -68,7 +67,7 @@ def textbook(seed):
     return score(net_G, X, history)
 
 
-def gaussian(seeds=100):
+def gaussian(seeds=100, workers=1):
     """Print the squared Wasserstein-2 distance to the truth for each change of the chapter.
 
     The book's own code, a hundred times as slow, plays for an eighth of the seeds.
@@ -89,7 +88,7 @@ def gaussian(seeds=100):
     }
     title = f"the book's own code, seeds 0 to {few - 1}"
     games[title] = 'tests.benchmarks.scores:textbook', {}, few, {}
-    with kept('gaussian') as played:
+    with kept('gaussian', workers) as played:
         for name, (target, change, count, extra) in games.items():
             found = played(target, change, range(count), extra)
             rows[name] = [one['w2_truth'] for one in found]
@@ -114,7 +113,8 @@ def row(name, w2):
     '--runs', type=click.Path(file_okay=False),
     help='Where families and conditional look for runs that there are, and keep theirs.',
 )  # fmt: skip
-@click.option('--workers', type=click.IntRange(1), help='Processes that play; 1 by default.')
+@click.option('--workers', type=click.IntRange(1), default=1, show_default=True,
+              help='Processes that play; more of them change the column of seconds.')  # fmt: skip
 def main(tables, seeds, runs, workers):
     """Print the tables named, or all: gaussian, sine, ..., dcgan, families, conditional."""
     from tests.benchmarks import dcgan, families, mnist, modes, objectives
@@ -128,10 +128,9 @@ def main(tables, seeds, runs, workers):
     unknown = [name for name in tables if name not in known]
     if unknown:
         raise click.BadParameter(f'{unknown[0]!r} is no table; there are {", ".join(known)}')
-    disk.WORKERS = workers or disk.WORKERS
     for name in tables or known:
         more = {'runs': runs} if runs and name in ('families', 'conditional') else {}
-        known[name](*([seeds] if seeds else []), **more)
+        known[name](*([seeds] if seeds else []), workers=workers, **more)
         print(flush=True)
 
 
