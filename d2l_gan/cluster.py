@@ -12,18 +12,16 @@ on from its last checkpoint when it is started again.
 
 import contextlib
 import ctypes
-import inspect
 import json
 import os
 import re
 import signal
-import socket
 import sys
 import tempfile
 import threading
 import time
 
-from d2l_gan import check, speak
+from d2l_gan import check, meeting, speak
 
 import numpy
 
@@ -43,7 +41,8 @@ def join(coordinator, num_processes=None, process_id=None, once=False):
     """Let this process be one of several that play together; return its `Team`.
 
     It listens on the coordinator's address and no other, in process 0, and trusts whoever can reach
-    it there. The processes send each other sums of gradients by ports of their own.
+    it there. The processes send each other sums of gradients by ports of their own; between CPUs,
+    these are open at the address from which a process reaches the coordinator, and no other.
 
     Args:
         coordinator: HOST:PORT where process 0 can be reached, or 'auto' where Slurm, Open MPI or
@@ -61,7 +60,7 @@ def join(coordinator, num_processes=None, process_id=None, once=False):
     if coordinator == 'auto':
         if num_processes is not None or process_id is not None:
             raise ValueError("`coordinator` is 'auto'; then JAX finds the other two by itself")
-        coordinator, num_processes, process_id = _launched()
+        coordinator, num_processes, process_id = meeting.launched(START)
     address = re.fullmatch(r'([^:\s]+|\[[0-9a-fA-F:]+\]):(\d{1,5})', str(coordinator))
     if not address or not 0 < int(address.group(2)) < 65536:
         check.fail('coordinator', coordinator, "'auto', or HOST:PORT as in 127.0.0.1:8476")
@@ -72,13 +71,14 @@ def join(coordinator, num_processes=None, process_id=None, once=False):
         return None
     given = {'coordinator_address': coordinator, 'num_processes': num_processes,
              'process_id': process_id}  # fmt: skip
+    host, port = address.group(1).strip('[]'), int(address.group(2))
     if process_id == 0:
-        host, port = address.group(1).strip('[]'), int(address.group(2))
-        given['coordinator_bind_address'] = _free(coordinator, host, port)
+        given['coordinator_bind_address'] = meeting.free(coordinator, host, port)
     import jax
     from jax._src import distributed
 
     jax.config.update('jax_cpu_collectives_implementation', 'gloo')
+    meeting.let_gloo_listen(host, port)
     told = (
         f'`coordinator` is {coordinator!r}, where not all of the {num_processes} processes have '
         f'come in {START} s'
@@ -95,41 +95,6 @@ def join(coordinator, num_processes=None, process_id=None, once=False):
     state = distributed.global_state
     _team.begin(state.process_id, state.num_processes, state.coordinator_address, state.client)
     return _team
-
-
-def _launched():
-    """Return what JAX knows from whoever has started this process: address, number and rank.
-
-    JAX would listen on all addresses there; asked before, it is handed the one.
-    """
-    from jax._src.clusters import ClusterEnv
-
-    find = ClusterEnv.auto_detect_unset_distributed_params
-    names = inspect.signature(find).parameters  # newer versions have one more
-    found = find(**{**dict.fromkeys(names), 'initialization_timeout': START})[:3]
-    if None in found:
-        raise ValueError(
-            "`coordinator` is 'auto', and JAX finds no Slurm, Open MPI or Kubernetes here; say "
-            'HOST:PORT, `num_processes` and `process_id`'
-        )
-    return found
-
-
-def _free(coordinator, host, port):
-    """Return where process 0 is to listen, or raise RuntimeError: JAX would share the port."""
-    try:
-        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, socket.SOCK_STREAM) as trial:
-            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            trial.bind(address)
-    except OSError as error:
-        raise RuntimeError(
-            f'`coordinator` is {coordinator!r}, where process 0 cannot listen: {error.strerror}'
-        ) from error
-    nodes = int(os.environ.get('SLURM_STEP_NUM_NODES', 1))
-    if nodes > 1 and address[0] != host and address[0].startswith('127.'):
-        return f'[::]:{port}'  # a name that leads elsewhere on the other nodes, as Debian sets it
-    return coordinator
 
 
 class Team:

@@ -8,11 +8,12 @@ import threading
 from pathlib import Path
 
 from chapters.__main__ import Chapters, start
-from d2l_gan import archive, checkpoint, cluster, data, processes, rehearse, speak
+from d2l_gan import archive, checkpoint, cluster, data, meeting, processes, rehearse, speak
 from d2l_gan.callbacks.interrupt import Interrupt
 from d2l_gan.checkpoint import KIND
 from d2l_gan.train import train
 from tests.benchmarks import machines, weather
+from tests.test_cluster import listening
 
 import pytest
 
@@ -59,10 +60,10 @@ def test_process_0_is_to_listen_where_the_launcher_says_and_nowhere_else(
     pytest.importorskip('jax')
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    address, *others = cluster._launched()
+    address, *others = meeting.launched(1)
     port = int(address.rpartition(':')[2])
     assert address == f'{host}:{port}' and others == [2, 0]
-    assert cluster._free(address, host, port) == address
+    assert meeting.free(address, host, port) == address
     with socket.socket() as other:
         other.bind(('127.0.0.1', port))
         other.listen()
@@ -73,8 +74,22 @@ def test_process_0_is_to_listen_where_the_launcher_says_and_nowhere_else(
 def test_a_node_that_calls_itself_127_listens_for_other_nodes_too(monkeypatch):
     monkeypatch.setenv('SLURM_STEP_NUM_NODES', '2')
     port = processes.free_port()
-    assert cluster._free('', 'localhost', port) == f'[::]:{port}'
-    assert cluster._free(f'127.0.0.1:{port}', '127.0.0.1', port) == f'127.0.0.1:{port}'
+    assert meeting.free('', 'localhost', port) == f'[::]:{port}'
+    assert meeting.free(f'127.0.0.1:{port}', '127.0.0.1', port) == f'127.0.0.1:{port}'
+
+
+def test_gloo_listens_where_the_coordinator_is_reached_from(monkeypatch):
+    pytest.importorskip('jax')
+    from jax._src.lib import xla_client
+
+    seen = []
+    given = lambda distributed_client, hostname=None: seen.append(hostname)
+    monkeypatch.setattr(xla_client._xla, 'make_gloo_tcp_collectives', given)
+    for host in ('127.0.0.1', 'localhost'):
+        meeting.let_gloo_listen(host, 8476)
+        xla_client._xla.make_gloo_tcp_collectives(distributed_client=None)
+    meeting.let_gloo_listen('nobody.invalid', 8476)  # which process 0 will be asked for again
+    assert seen == ['127.0.0.1'] * 2
 
 
 def test_a_chapter_has_the_flags_and_asks_for_an_address(capsys):
@@ -184,6 +199,9 @@ def test_two_processes_play_the_game_of_one_also_after_one_was_killed(tmp_path):
     pytest.importorskip('jax')
     group = machines.Group(tmp_path / 'two')
     group.wait_for(2)
+    found = [listening(process.pid) for process in group.members.values()]
+    here = '0100007F', '0000000000000000FFFF00000100007F'  # as IPv4, or as IPv6 writes it
+    assert all(found) and all(a.startswith(here) for one in found for a in one), found
     group.members[1].send_signal(signal.SIGKILL)
     assert group.ended(1, told='process 1 has been silent') < machines.WITHIN
     group = machines.Group(tmp_path / 'two', resume=True)
