@@ -42,7 +42,7 @@ def small(norm=False, dropout=0, block=nn.HybridSequential):
         net.add(nn.Dense(6, use_bias=not norm))
         if norm:
             net.add(nn.BatchNorm())
-        net.add(nn.Activation('tanh'))  # MXNet's LeakyReLU rounds float64 to float32
+        net.add(nn.Activation('tanh'))
         if dropout:
             net.add(nn.Dropout(dropout))
         net.add(nn.Dense(width, use_bias=not norm))
@@ -139,8 +139,7 @@ CHAPTERS = [
 )
 def test_fifty_steps_of_every_chapter_are_the_same_game(chapter, settings):
     networks = importlib.import_module(f'chapters.{chapter}').networks
-    tolerance = 1e-5 if chapter == 'mnist_leaky' else 1e-8  # MXNet's rounds to float32
-    compare(networks, 50, average=0.9, tolerance=tolerance, **settings)
+    compare(networks, 50, average=0.9, tolerance=1e-8, **settings)
 
 
 @pytest.mark.slow

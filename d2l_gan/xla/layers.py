@@ -45,7 +45,11 @@ def leaky_relu(x, gamma=None, *, act_type='leaky', slope=0.25, lower_bound=None,
         return scale * jnp.where(x > 0, x, alpha * jnp.expm1(jnp.where(x > 0, 0, x)))
     if act_type == 'prelu':
         slope = gamma if gamma.size == 1 or x.ndim == 1 else along(gamma, x, 1)
-    return jnp.where(x > 0, x, slope * x)
+    y = jnp.where(x > 0, x, slope * x)
+    if x.dtype == 'float64':  # MXNet multiplies in float32 here, whatever it is given
+        product = x.astype('float32') * jnp.asarray(slope, 'float32')
+        y = y + lax.stop_gradient(jnp.where(x > 0, 0, product - y))
+    return y
 
 
 def along(vector, x, axis):
