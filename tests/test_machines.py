@@ -217,6 +217,13 @@ def test_two_processes_play_the_game_of_one_also_after_one_was_killed(tmp_path):
         assert abs(a[path] - b[path]).max() <= 1e-5 * abs(a[path]).max(), path
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize('fault', ['supervised', 'killed_and_asked_to_stop'])
+def test_it_goes_on_when_it_is_started_again(tmp_path, fault):
+    pytest.importorskip('jax')
+    getattr(machines, fault)(tmp_path)
+
+
 @pytest.mark.skipif(sys.platform != 'linux', reason='as the benchmark')
 def test_every_fault_of_several_processes_is_in_the_table_of_the_weather():
     assert set(machines.FAULTS) <= set(weather.FAULTS)
