@@ -39,6 +39,11 @@ def test_table_and_page(results):
     assert '240 (12.0×)' in row
     assert '| 20 |' in row
     assert '4.5 s' in bench.page(results)
+    results['starts'] = {'gaussian': {'static': 0.1, 'first': 1.52, 'second': 0.4}}
+    assert 'gaussian 0.1, 1.5, 0.4.' in bench.page(results)
+    assert dict(bench.check(results))[
+        'gaussian: a second start on XLA pays 0.30 s, wanted at most 0.5'
+    ]
 
 
 def test_targets(results):
