@@ -89,7 +89,8 @@ class Player:
         self.process = subprocess.Popen(
             [python, '-W', 'ignore', '-m', module, json.dumps(system), form], cwd=ROOT, text=True,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-            env=dict(os.environ, OMP_NUM_THREADS=str(threads), PYTHONPATH=str(ROOT), **env),
+            env=dict(os.environ, OMP_NUM_THREADS=str(threads), NPROC=str(threads),  # XLA's
+                     PYTHONPATH=str(ROOT), **env),
         )  # fmt: skip
 
     def answer(self):
