@@ -230,10 +230,10 @@ def test_a_worker_that_dies_costs_no_other_run(tmp_path):
 @pytest.mark.slow
 def test_a_worker_that_hangs_costs_no_other_run(tmp_path):
     settings = [{'marks': str(tmp_path), 'how': int(signal.SIGSTOP)}]
-    pool = workers.Local(2, tmp_path / 'scratch', timeout=8)
+    pool = workers.Local(2, tmp_path / 'scratch', timeout=20)  # a busy machine starts slowly
     with sweep.Runs(tmp_path / 'out') as runs, pool:
         found = sweep.sweep('tests.sweeping:deadly', settings, list(range(4)), pool, runs)
-    hung = 'RuntimeError: its worker process had not ended after 8 s, 2 times'
+    hung = 'RuntimeError: its worker process had not ended after 20 s, 2 times'
     assert [run['error'] for run in found] == [None, hung, None, None]
     assert len(lines(tmp_path / 'out')) == 4
     assert multiprocessing.active_children() == []
