@@ -277,7 +277,7 @@ def _table(systems):
         for threads, played in by_threads.items():
             cells = [
                 f'{median(played, form):,.0f}'
-                + (f' ({ratio(played, form, "static"):.1f}×)' if form != 'static' else '')
+                + (f' ({times(ratio(played, form, "static"))}×)' if form != 'static' else '')
                 if form in played
                 else ''
                 for form in forms
@@ -288,6 +288,11 @@ def _table(systems):
             )
             lines.append(f'| {name}, {threads} | ' + ' | '.join(cells) + ' |')
     return '\n'.join(lines)
+
+
+def times(number):
+    """Return a ratio with as many digits as tell it from 1."""
+    return f'{number:.1f}' if number >= 1.05 else f'{number:.2f}'
 
 
 def page(results):
