@@ -183,8 +183,13 @@ class Translations(dict):
 
 
 def translate(text, name, language):
-    """Return the Markdown of source `name` in another language."""
-    return rewrite(text, Translations(name, language).say)
+    """Return the Markdown of source `name` in another language, with pictures in that language."""
+    own, folder = HERE / 'locale' / language, ROOT if name == 'README' else HERE
+    said = rewrite(text, Translations(name, language).say)
+    for path in [*own.glob('*.gif'), *own.glob('*.png')]:
+        said = re.sub(rf'(?<=\]\()[\w/]+/{re.escape(path.name)}(?=\))',
+                      path.relative_to(folder).as_posix(), said)  # fmt: skip
+    return said
 
 
 def update(name, text, language):

@@ -10,6 +10,7 @@ from pathlib import Path
 from d2l_gan import plots, speak, words
 
 import pytest
+from PIL import Image
 
 pytest.importorskip('babel')
 pytest.importorskip('jupytext')
@@ -113,6 +114,22 @@ def test_readme_in_chinese_is_what_the_catalogue_makes_of_it():
     assert '[English](README.md) · **中文**' in text
 
 
+def test_pictures_with_words_are_chinese_in_chinese():
+    pages = {'README': ROOT, 'speed': ROOT / '.book'}
+    for page, folder in pages.items():
+        english = translation.sources()[page]
+        found = [re.findall(r'!\[[^]]*\]\(([^)]*)\)', text)
+                 for text in (english, translation.translate(english, page, 'zh'))]  # fmt: skip
+        for ours, theirs in zip(*found):
+            own = Path(ours).stem != 'emoji'  # which has no words
+            assert (theirs != ours) == own == ('zh/' in theirs)
+            sizes = []
+            for path in (ours, theirs):
+                with Image.open(str(folder / path)) as picture:
+                    sizes.append((picture.size, getattr(picture, 'n_frames', 1)))
+            assert sizes[0] == sizes[1], theirs
+
+
 def test_chapters_come_apart_and_together_again(sources):
     for text in sources.values():
         assert translation.rewrite(text, lambda message: message).split() == text.split()
@@ -172,7 +189,9 @@ def spoken(node):
 
 def test_what_is_said_in_code_is_translated_and_nothing_else():
     files = [
-        file for rooms in ('d2l_gan/**', 'chapters', '.book') for file in ROOT.glob(f'{rooms}/*.py')
+        file
+        for rooms in ('d2l_gan/**', 'chapters', '.book', 'tests/benchmarks')
+        for file in ROOT.glob(f'{rooms}/*.py')
     ]
     trees = {path: ast.parse(path.read_text(encoding='utf-8')) for path in files}
     rows = ''.join(path.read_text() for path in ROOT.glob('.book/results/*.json'))

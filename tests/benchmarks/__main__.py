@@ -21,6 +21,7 @@ import time
 from importlib import metadata
 from pathlib import Path
 
+from d2l_gan import words
 from tests.benchmarks.feeding import images_per_second
 from tests.benchmarks.systems import SYSTEMS, grown, multiply_adds
 
@@ -255,7 +256,8 @@ def draw(found, file):
         axes.yaxis.set_major_formatter(ticker.StrMethodFormatter('{x:,.0f}'))
         axes.grid(alpha=0.3)
     axes.legend(fontsize=8)
-    fig.savefig(file)
+    with words.lettering(fig):
+        fig.savefig(file)
 
 
 def table(results):
@@ -425,6 +427,8 @@ def main(rounds, seconds, systems, threads):
     results['feeding'] = images_per_second()
     results['growth'], results['lead'] = growth(torch, 3, seconds / 2)
     draw(results['growth'], ROOT / '.book' / 'results' / 'growth.png')
+    with words.speaking('zh'):
+        draw(results['growth'], ROOT / '.book' / 'locale' / 'zh' / 'growth.png')
     results['targets'] = dict(check(results))
     (OUT / 'bench.json').write_text(json.dumps(results, indent=1))
     text = page(results)
