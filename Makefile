@@ -10,7 +10,7 @@ python := .venv/bin/python
 checked := d2l_gan chapters tests setup.py .ci .book
 
 .PHONY: help test test-slow test-pythons lint format scores bench gpu weather cluster notebooks lab book \
-	translations dist doctor clean FORCE
+	epub translations dist doctor clean FORCE
 .DELETE_ON_ERROR:
 
 help: ## Print these targets.
@@ -75,6 +75,11 @@ lab: notebooks ## Open the notebooks in JupyterLab; LANGUAGE=zh for the Chinese 
 book: .venv/.book ## Build the book, to read in a browser, in build/book and build/book/zh.
 	$(python) -m sphinx -n -W --keep-going -b html .book build/book $(ARGS)
 	$(python) -m sphinx -n -W --keep-going -b html -D language=zh_CN .book build/book/zh $(ARGS)
+
+epub: .venv/.book ## Write what build/book shows as EPUBs, in build/epub/en and build/epub/zh.
+	@rm -rf build/epub
+	$(python) -m sphinx -n -W --keep-going -b epub -d build/epub/trees/en .book build/epub/en
+	$(python) -m sphinx -n -W --keep-going -b epub -D language=zh_CN -d build/epub/trees/zh .book build/epub/zh
 
 translations: .venv/.book ## Bring the translations in step with README, book and chapters.
 	$(python) .book/translation.py

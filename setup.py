@@ -49,6 +49,7 @@ book_cells += [f"{need}; python_version < '3.10'" for need in together.split()]
 notebook = ['babel', 'ipykernel', 'ipywidgets', 'jupyterlab', 'jupytext', 'nbclient', 'nbconvert']
 export = ["onnx>=1.14.1,<1.18; python_version < '3.13'", "onnxruntime; python_version < '3.13'"]
 xla = ["jax>=0.4.30; python_version >= '3.9'"]
+sphinx = ['sphinx', 'sphinx-mathjax-offline', 'ziamath']
 cluster = ['distributed>=2023.5']
 test = [
     'babel', 'hypothesis', 'ipykernel', 'jupytext', 'nbclient', 'nox', 'pytest', 'pytest-cov',
@@ -99,7 +100,7 @@ setup(
         'cluster': cluster,
         'test': [*book_cells, *test, *export, *xla, *cluster],
         'release': ['build', 'check-wheel-contents', 'twine'],
-        'book': ['babel', 'furo', 'jupytext', 'myst-nb', 'sphinx', 'sphinx-mathjax-offline', *xla],
+        'book': ['babel', 'furo', 'jupytext', 'myst-nb', *sphinx, *xla],
     },
     entry_points={'console_scripts': ['d2l-gan = chapters.__main__:main']},
 )

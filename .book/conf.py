@@ -17,7 +17,7 @@ author = 'the authors of d2l_gan'
 version = release = d2l_gan.__version__
 language = 'en'
 extensions = ['myst_nb', 'sphinx.ext.autodoc', 'sphinx.ext.mathjax', 'sphinx.ext.napoleon']
-extensions += ['pages', 'games', 'drawing']
+extensions += ['pages', 'games', 'drawing', 'epub']
 exclude_patterns = ['*.py', 'templates/*', 'chapters/_*', 'chapters/.*', '**/.ipynb_checkpoints']
 nitpicky = True
 nitpick_ignore_regex = [('py:.*', '(matplotlib|mxnet|numpy)[.].*')]  # not ours to link
@@ -43,6 +43,7 @@ autodoc_default_options = {'members': True, 'member-order': 'bysource'}
 autodoc_inherit_docstrings = False
 toc_object_entries_show_parents = 'hide'
 
+html_math_renderer = 'mathjax'
 html_theme = 'furo'
 html_favicon = 'icon.svg'
 html_static_path = ['book.css', 'browser']
@@ -54,4 +55,12 @@ html_sidebars = {
     )]
 }  # fmt: skip
 html_copy_source = html_show_copyright = html_show_sphinx = False
+epub_author = epub_publisher = epub_contributor = author
+epub_copyright = 'Apache License 2.0'
+epub_css_files = ['epub.css']
+epub_description = 'For readers of Dive into Deep Learning, in Apache MXNet Gluon'
+epub_identifier = epub_uid = project
+epub_scheme = 'name'
+epub_show_urls = 'no'
+epub_tocscope = 'includehidden'
 pygments_style, pygments_dark_style = 'friendly', 'github-dark'

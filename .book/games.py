@@ -61,13 +61,14 @@ class Cards(SphinxDirective):
     def images(self, picture, name):
         """Yield the nodes of a picture; of a film its last frame as well, which stands."""
         kinds = [(picture, [])]
+        epub = self.env.app.builder.name == 'epub'
         if picture.suffix == '.gif':
             still = Path(self.config.book_runs) / 'stills' / f'{name}-{words.language()}.png'
             still.parent.mkdir(exist_ok=True)
             with Image.open(str(picture)) as film:
                 film.seek(film.n_frames - 1)
                 film.convert('RGB').save(str(still))
-            kinds = [(still, ['still']), (picture, ['film'])]
+            kinds = [(still, ['still'])] + [(picture, ['film'])] * (not epub)
         for path, classes in kinds:
             uri = '/' + os.path.relpath(path, self.env.srcdir)
             yield nodes.image(uri=uri, alt='', loading='lazy', classes=classes)
@@ -91,6 +92,8 @@ def add_scripts(env, names):
 def load(app, pagename, templatename, context, doctree):
     """Add to a page the scripts that it asks for, and what they look like."""
     scripts = app.env.metadata[pagename].get('scripts', [])
+    if app.builder.name == 'epub':
+        return
     for name in scripts:
         app.add_js_file(name, loading_method='defer')
     if scripts:

@@ -23,6 +23,7 @@ from docutils import nodes
 from docutils.statemachine import StringList
 from sphinx import search
 from sphinx.directives.other import TocTree
+from sphinx.errors import SphinxError
 from sphinx.util.docutils import SphinxDirective
 from translation import Translations, rewrite, translate
 
@@ -60,11 +61,12 @@ DRAWING = HERE / 'templates/drawing.md'
 UNFOLD = ['remove-input', 'hide-output'], 'Watch the training'
 
 
-def read(text, epochs=0, directory='.', language='en', executed=None):
+def read(text, epochs=0, directory='.', language='en', executed=None, draws=True):
     """Return a chapter as a notebook that runs in `directory`, with a film below each training.
 
     epochs: if not 0, a draft: `run` trains for so many epochs at most, on few digits.
-    language: if not 'en', it has run already, and is read from the directory `executed`.
+    executed: if not None, the directory in which it has run already, and is read from.
+    draws: whether a reader can draw with its generator.
     """
     notebook = jupytext.reads(text, fmt='py:percent')
     (chapter,) = (name for name in names() if _chapter(name) == text)
@@ -84,21 +86,25 @@ def read(text, epochs=0, directory='.', language='en', executed=None):
         drawing = DRAWING.read_text(encoding='utf-8').replace('NAME', chapter)
         cells.append(nbformat.v4.new_markdown_cell(drawing))
     notebook.cells = cells
-    return notebook if language == 'en' else foreign(notebook, chapter, language, executed)
+    if executed:
+        notebook = shown(notebook, chapter, language, executed)
+    if chapter in DRAW and not draws:
+        notebook.cells.pop()
+    return notebook
 
 
-def foreign(notebook, chapter, language, executed):
-    """Return a chapter's notebook in another language, with what it showed in the English book."""
+def shown(notebook, chapter, language, executed):
+    """Return a chapter's notebook, in any language, with what it showed in the book that ran it."""
     path = Path(executed) / f'chapters/{chapter}.ipynb'
     done = nbformat.read(path, 4) if path.exists() else nbformat.v4.new_notebook()
     if [cell.source for cell in done.cells] != [cell.source for cell in notebook.cells]:
-        raise ValueError(f'`{path}` is not of this {chapter}.py; build the English book first')
+        raise SphinxError(f'`{path}` is not of this {chapter}.py; `make book` runs it')
     prose, drawing = Translations(chapter, language), Translations('drawing', language)
     named = lambda message: drawing.say(message.replace(chapter, 'NAME')).replace('NAME', chapter)
     say = lambda message: prose.find(message) or named(message)
     for cell in done.cells:
         if cell.cell_type == 'markdown':
-            cell.source = rewrite(cell.source, say)
+            cell.source = cell.source if language == 'en' else rewrite(cell.source, say)
         else:
             cell.outputs = list(_outputs(cell.outputs))
             prompts = cell.metadata.get('mystnb', {})
@@ -310,10 +316,15 @@ def spoken(app):
     return app.config.language.partition('_')[0]
 
 
+def runs(app):
+    """Return whether the chapters run for this book; other languages and EPUBs show the same."""
+    return spoken(app) == 'en' and app.builder.name != 'epub'
+
+
 def executed(app):
-    """Return where MyST-NB keeps what the English book has run; the others are inside that one."""
+    """Return where MyST-NB keeps what has run; the books that show the same are in that one."""
     out = Path(app.outdir).resolve()
-    return (out if spoken(app) == 'en' else out.parent).with_name('jupyter_execute')
+    return (out if runs(app) else out.parent).with_name('jupyter_execute')
 
 
 def translated(app, docname, source):
@@ -372,19 +383,24 @@ var splitQuery = (query) => (query.match(parts) || []).flatMap(
 
 
 def configure(app, config):
-    """Say where chapters run, and let MathJax come with the book instead of from the network."""
-    language = spoken(app)
-    if language != 'en':
-        config.nb_execution_mode = 'off'
-        os.environ['D2L_GAN_LANG'] = language
-    config.book_runs = config.book_runs or str(executed(app).parent / 'book-runs')
-    config.nb_custom_formats['.py'][1].update(
-        directory=config.book_runs, epochs=int(config.book_epochs),
-        language=language, executed=executed(app),
-    )  # fmt: skip
+    """Say the language, and let MathJax come with the book instead of from the network."""
+    if spoken(app) != 'en':
+        os.environ['D2L_GAN_LANG'] = spoken(app)
     mathjax = Path(util.find_spec('sphinx-mathjax-offline').origin).parent
     config.html_static_path.append(str(mathjax / 'static/mathjax/tex-svg.js'))
     config.mathjax_path = 'tex-svg.js'
+
+
+def begin(app):
+    """Say whether and where chapters run."""
+    config = app.config
+    config.nb_execution_mode = config.nb_execution_mode if runs(app) else 'off'
+    config.book_runs = config.book_runs or str(executed(app).parent / 'book-runs')
+    config.nb_custom_formats['.py'][1].update(
+        directory=config.book_runs, epochs=int(config.book_epochs),
+        language=spoken(app), executed=None if runs(app) else executed(app),
+        draws=app.builder.name != 'epub',
+    )  # fmt: skip
 
 
 def every_page(app, env, added, changed, removed):
@@ -393,10 +409,11 @@ def every_page(app, env, added, changed, removed):
 
 
 def clear(app):
-    """Forget what an earlier book's chapters wrote; the other languages' still need it."""
-    if spoken(app) != 'en':
-        own = str(executed(app) / spoken(app))
+    """Forget what an earlier book's chapters wrote; those that run nothing still need it."""
+    if spoken(app) in THEME:
         app.translator.add_fallback(Theme(spoken(app)))
+    if not runs(app):
+        own = str(executed(app) / Path(app.outdir).name)
         app.env.mystnb_config = app.env.mystnb_config.copy(output_folder=own)
         return
     shutil.rmtree(app.config.book_runs, ignore_errors=True)
@@ -412,6 +429,7 @@ def setup(app):
     app.add_directive('built', Built)
     app.add_directive('film', Film)
     app.connect('config-inited', configure)
+    app.connect('builder-inited', begin, priority=100)  # before MyST-NB's
     app.connect('builder-inited', clear, priority=900)  # after MyST-NB's
     app.connect('env-get-outdated', every_page)
     app.connect('env-before-read-docs', chapters_first)

@@ -126,7 +126,7 @@ class Cluster:
     How it is reached safely (TLS) is Dask's own configuration, as are its timeouts.
 
     Args:
-        address: of the scheduler, such as 'tcp://scheduler:8786'.
+        address: of the scheduler, such as `tcp://scheduler:8786`.
     """
 
     def __init__(self, address):
