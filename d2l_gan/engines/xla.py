@@ -5,7 +5,6 @@ Noise, batches, weights and seeds come from where the other engines take them, s
 same within rounding. Between epochs everything lies in Gluon's arrays; during one it lies with JAX.
 """
 
-import contextlib
 import functools
 import math
 import sys
@@ -159,14 +158,12 @@ class XLA(Adversarial):
         notes, start = numpy.zeros((room, *games, 3, batch // self.pack), self.dtype), 0
         with runtime.precision(self.dtype), jax.default_device(self.sharing.first):
             self.flat, pool, notes = self.sharing.put(self.flat, pool, notes)
+            if (room, batch) not in self.programs:
+                self.programs[room, batch] = self.compile(self.flat, pool, notes)
             while start < steps:
-                new = (room, batch) not in self.programs
-                if new:
-                    self.programs[room, batch] = self.program(self.flat, pool, notes)
                 began, stop = time.perf_counter(), min(steps, start + self.ahead)
                 bounds = numpy.int32(start), numpy.int32(stop)
-                with runtime.keeping() if new else contextlib.nullcontext():
-                    flat, notes, sums = self.programs[room, batch](self.flat, pool, notes, *bounds)
+                flat, notes, sums = self.programs[room, batch](self.flat, pool, notes, *bounds)
                 sums = numpy.asarray(sums)  # waits, so that an interrupt is heard soon
                 self.flat, self.steps = flat, self.steps + stop - start
                 for _, trainer in self.players.values():
@@ -177,8 +174,8 @@ class XLA(Adversarial):
                 start = stop
         self.played.append((sums[:steps], batch // self.pack))
 
-    def program(self, flat, *arguments):
-        """Return the program for arrays of these shapes, which JAX compiles when it is called."""
+    def compile(self, flat, *arguments):
+        """Return the program for arrays of these shapes, compiled now or kept from before."""
         shapes = {place: shape for place, (_, shape) in self.slots.items()}
 
         def program(flat, pool, notes, start, stop):
@@ -189,7 +186,13 @@ class XLA(Adversarial):
         if flat.ndim == 2:
             axes = {'X': 1, 'Z': 1, 'condition': 1, 'rates': None, 'key': 0}
             program = jax.vmap(program, (0, axes, 1, None, None), (0, 1, 1))
-        return self.sharing.jit(program, flat, *arguments)
+        bounds = numpy.int32(0), numpy.int32(0)
+        with runtime.keeping():
+            return (
+                self.sharing.jit(program, flat, *arguments)
+                .lower(flat, *arguments, *bounds)
+                .compile()
+            )
 
     def rates(self, steps):
         """Return Adam's corrected rates of D and G and the average's, (steps, 3)."""

@@ -38,7 +38,7 @@ class Sharing:
     def put(self, flat, pool, notes):
         """Return the state, a pool of batches and the notes where a program wants them."""
         if not self.several:
-            return jax.device_put((flat, pool, notes), self.first)
+            return flat, jax.device_put(pool, self.first), notes
         axes = {'X': 1, 'Z': 1, 'condition': 1}
         pool = {
             name: a if a is None else self.placed(a, axes.get(name)) for name, a in pool.items()
