@@ -156,19 +156,16 @@ def nearest(rows, points, title=None):
     short, rounding = numpy.concatenate([short, norms], axis=1), 1e-5 * norms.max()
     index = numpy.zeros(len(rows), int)
     for block in _blocks(len(rows), TILE, title):
-        part, known, best = rows[block], index[block], numpy.full(len(rows[block]), numpy.inf)
-        keys = shorten(part)
+        part, known = rows[block], index[block]
+        best, keys = numpy.full(len(part), numpy.inf), shorten(part)
         squares = (keys**2).sum(axis=1)
         keys = numpy.concatenate([-2 * keys, numpy.ones((len(keys), 1), 'float32')], axis=1)
         for tile in _blocks(len(points), TILE, None):
             least = keys @ short[tile].T  # squared distances are at least that and `squares`
-            if tile.start == 0:
-                known[:] = least.argmin(axis=1)
-                best = ((part - points[known]) ** 2).sum(axis=1)
             within = least <= (best - squares + 1e-5 * squares + rounding)[:, None]
             if within.sum() < least.size // 50:
                 row, point = numpy.divmod(numpy.flatnonzero(within), least.shape[1])
-            else:  # of noise it tells little; then all are computed, by one product
+            else:  # it tells nothing at first, and little of noise; then one product has all
                 row, there = numpy.arange(len(part)), points[tile] - centre
                 point = ((there**2).sum(axis=1) - 2 * (part - centre) @ there.T).argmin(axis=1)
             point += tile.start
