@@ -381,11 +381,24 @@ def ages():
     return found
 
 
+def show_ages(found):
+    """Return a figure of growth over age, beside the line 1 + 2 T."""
+    fig = plots.Picture(figsize=(6, 3.5))
+    axes = fig.add_subplot()
+    axes.plot([0, 10], [1, 21], 'k', linewidth=0.7, label='$1 + 2T$')
+    for marker, kind in zip('osx', ('momentum', 'late', 'workers')):
+        points = [(age, rate) for name, age, rate in found if name.startswith(kind)]
+        axes.plot(*zip(*points), marker, label=kind)
+    axes.set(xlabel='mean age $T$ of a gradient, in steps', ylabel='growth of $|x|^2$, in $a^2$')
+    axes.legend()
+    return fig
+
+
 # %%
 if __name__ == '__main__':
     for name, age, rate in ages():
         tell(f'{name:26} age {age:.2f}, growth {rate:.2f}, {1 + 2 * age:.2f} by formula')
-    plots.show(scaling.show_ages(ages()))
+    plots.show(show_ages(ages()))
 
 # %% [markdown]
 r"""
@@ -433,10 +446,24 @@ def batches(sizes=(8, 32, 128), **keywords):
     return found
 
 
+def show_batches(found):
+    """Return a figure of the distance over the batch, medians and 90 % of the seeds."""
+    fig = plots.Picture(figsize=(6, 3.5))
+    axes = fig.add_subplot()
+    for rule, by_size in found.items():
+        low, middle, high = numpy.quantile(list(by_size.values()), (0.1, 0.5, 0.9), axis=1)
+        axes.plot(list(by_size), middle, 'o-', label=rule)
+        axes.fill_between(list(by_size), low, high, alpha=0.15)
+    axes.set(xscale='log', yscale='log', xlabel='batch', ylabel='squared distance from the truth')
+    axes.set_xticks(list(by_size), list(map(str, by_size)))
+    axes.legend()
+    return fig
+
+
 # %%
 if __name__ == '__main__':
     found = batches()
-    plots.show(scaling.show_batches(found))
+    plots.show(show_batches(found))
 
 # %% [markdown]
 r"""
@@ -532,9 +559,10 @@ r"""
 $\alpha$ and $\beta$ we take from processes that talk. In JAX, sharing a batch is one word for each array: the
 examples are *cut* among the devices, the weights are *whole* on each. The step is written as for one device;
 XLA sees where it needs sums over devices and puts them in. (`train(..., engine='xla', devices=4)` does so
-with Gluon's networks, as above; what is timed here is `timed` in `d2l_gan/scaling.py`.) Between processes the sums go through gloo, which stands there for CPUs where
-NCCL stands for GPUs. The game is one of two networks with 256 hidden units in two layers, with batches of
-512, on 1, 2 and 4 devices of one process, and on 2 and 4 processes with one device each.
+with Gluon's networks, as above; what is timed here is `timed` in `d2l_gan/scaling.py`.) Between processes the
+sums go through gloo, which stands there for CPUs where NCCL stands for GPUs. The game is one of two networks
+with 256 hidden units in two layers, with batches of 512, on 1, 2 and 4 devices of one process, and on 2 and 4
+processes with one device each.
 """
 
 
@@ -731,7 +759,7 @@ def run(
         'seed': seed, 'versions': files.versions(),
     }  # fmt: skip
     shown = {
-        'ages': scaling.show_ages(old), 'batches': scaling.show_batches(large),
+        'ages': show_ages(old), 'batches': show_batches(large),
         'sums': sums_beside(times['sums']), 'paper': efficiencies(games),
     }  # fmt: skip
     for name, fig in shown.items():

@@ -1,4 +1,4 @@
-"""Time how a game that is shared scales, on this machine, and draw what the chapter on it finds."""
+"""How a shared game scales: steps and sums, timed on this machine, and figures of them."""
 
 import json
 import os
@@ -52,10 +52,8 @@ def timed():
             began = time.perf_counter()
             jax.block_until_ready(play(*arguments))
             times.setdefault(what, []).append(time.perf_counter() - began)
-    for what, found in times.items() if rank == 0 else ():
-        print(
-            json.dumps([*what, min(found[1:])])
-        )  # the first compiled; what others do can only add
+    for what, (_, *found) in times.items() if rank == 0 else ():  # the first has compiled
+        print(json.dumps([*what, min(found)]))  # what others do can only add
 
 
 def timings(rounds=15):
@@ -73,33 +71,6 @@ def timings(rounds=15):
             (found['sums'][count] if kind == 'sum' else steps)[key] = seconds
     found['processes'][1] = found['devices'][1]
     return found
-
-
-def show_ages(found):
-    """Return a figure of growth over age, beside the line 1 + 2 T."""
-    fig = plots.Picture(figsize=(6, 3.5))
-    axes = fig.add_subplot()
-    axes.plot([0, 10], [1, 21], 'k', linewidth=0.7, label='$1 + 2T$')
-    for marker, kind in zip('osx', ('momentum', 'late', 'workers')):
-        points = [(age, rate) for name, age, rate in found if name.startswith(kind)]
-        axes.plot(*zip(*points), marker, label=kind)
-    axes.set(xlabel='mean age $T$ of a gradient, in steps', ylabel='growth of $|x|^2$, in $a^2$')
-    axes.legend()
-    return fig
-
-
-def show_batches(found):
-    """Return a figure of the distance over the batch, medians and 90 % of the seeds."""
-    fig = plots.Picture(figsize=(6, 3.5))
-    axes = fig.add_subplot()
-    for rule, by_size in found.items():
-        low, middle, high = numpy.quantile(list(by_size.values()), (0.1, 0.5, 0.9), axis=1)
-        axes.plot(list(by_size), middle, 'o-', label=rule)
-        axes.fill_between(list(by_size), low, high, alpha=0.15)
-    axes.set(xscale='log', yscale='log', xlabel='batch', ylabel='squared distance from the truth')
-    axes.set_xticks(list(by_size), list(map(str, by_size)))
-    axes.legend()
-    return fig
 
 
 def show_sums(sums, formula):
