@@ -279,7 +279,7 @@ def _table(systems):
         for threads, played in by_threads.items():
             cells = [
                 f'{median(played, form):,.0f}'
-                + (f' ({times(ratio(played, form, "static"))}×)' if form != 'static' else '')
+                + (f' ({in_digits(ratio(played, form, "static"))}×)' if form != 'static' else '')
                 if form in played
                 else ''
                 for form in forms
@@ -292,21 +292,25 @@ def _table(systems):
     return '\n'.join(lines)
 
 
-def times(number):
+def in_digits(number):
     """Return a ratio with as many digits as tell it from 1."""
     return f'{number:.1f}' if number >= 1.05 else f'{number:.2f}'
+
+
+def starts_in_words(found):
+    """Return a paragraph on what `starts` has found for each system, or '' without."""
+    if not found:
+        return ''
+    rows = [f'{name} ' + ', '.join(f'{t:.1f}' for t in row.values()) for name, row in found.items()]
+    return f"""
+XLA compiles a game when it first meets it, and keeps that. Seconds until the first
+epoch is over, with MXNet, with XLA for the first time, and for the second: {'; '.join(rows)}.
+"""
 
 
 def page(results):
     """Return what the README says between its markers."""
     parts, memory = results['chapter'], results['memory']
-    begun = results.get('starts', {})
-    begun = begun and (
-        '\nXLA compiles a game when it first meets it, and keeps that. Seconds until the first\n'
-        'epoch is over, with MXNet, with XLA for the first time, and for the second: '
-        + '; '.join(f'{n} ' + ', '.join(f'{t[k]:.1f}' for k in t) for n, t in begun.items())
-        + '.\n'
-    )
     text = f"""
 Microseconds a step, median of {results['rounds']} interleaved rounds on {results['machine']}; in
 brackets, how many times as long as ours, compiled. The floor is the arithmetic alone: the
@@ -319,7 +323,7 @@ Feeding MNIST in batches of 100: {results['feeding']['Batches']:,.0f} images/s, 
 `DataLoader` {results['feeding']['DataLoader']:,.0f}.
 Over batches of 8 to 2048 and hidden layers of 64 to 2048 units, on one thread, the next best form
 takes at least {results['lead']:.2f} times as long as ours, compiled.
-{begun or ''}
+{starts_in_words(results.get('starts', {}))}
 The whole command `python -m chapters gaussian` takes {parts['command']:.1f} s:
 {parts['imports']:.1f} s to import, {parts['training']:.1f} s to train for 20 epochs,
 {parts['figures']:.1f} s for set-up, figures, film and scores. `import d2l_gan.train` takes

@@ -5,21 +5,16 @@ with the order and the noise that the other forms of the game have: seeded anew 
 drawn by MXNet.
 """
 
+import itertools
 import json
 import sys
 import time
 
-from d2l_gan import data
-from d2l_gan.engines import pools
-from d2l_gan.noise import Noise, seeded
 from tests.benchmarks.meter import Meter
 from tests.benchmarks.systems import LEARNING_RATE
 
 import jax
 import jax.numpy as jnp
-from mxnet import cpu, np, npx
-
-npx.set_np()
 
 ACTIVATIONS = {
     'relu': jax.nn.relu,
@@ -95,6 +90,25 @@ def game(s):
     return step
 
 
+def given(s, X):
+    """Yield the pools (X, Z) of an epoch after the other, as `engine='xla'` is given them."""
+    from d2l_gan import data
+    from d2l_gan.engines import pools
+    from d2l_gan.noise import Noise, seeded
+
+    from mxnet import cpu, np, npx
+
+    npx.set_np()
+    batches = data.Batches(np.array(X), s['batch_size'])
+    noise = Noise(s['prior'], s['latent_dim'], cpu())
+    for epoch in itertools.count(1):
+        with seeded(0, epoch):
+            noise.forget()
+            found = [(X, pools.noise(noise, X.shape[1], len(X)))
+                     for X, _ in pools.gathered(batches, False)]  # fmt: skip
+        yield found
+
+
 def main():
     s, form = json.loads(sys.argv[1]), sys.argv[2]
     meter, step = Meter(), game(s)
@@ -111,18 +125,14 @@ def main():
         return X[rows].reshape(batches, s['batch_size'], -1)
 
     one, epoch = jax.jit(step), jax.jit(lambda state, X: jax.lax.scan(step, state, X))
-    examples = data.Batches(np.array(X), s['batch_size'])
-    noise = Noise(s['prior'], s['latent_dim'], cpu())
-    more, played = True, 0
+    pools = given(s, X) if form == 'given' else None
+    more = True
     while more:
-        timer, played = time.perf_counter(), played + 1
+        timer = time.perf_counter()
         key, own = jax.random.split(key)
         if form == 'given':
-            with seeded(0, played):
-                noise.forget()
-                for pool, _ in pools.gathered(examples, False):
-                    Z = pools.noise(noise, pool.shape[1], len(pool))
-                    state, losses = epoch(state, (pool, Z))
+            for pool in next(pools):
+                state, losses = epoch(state, pool)
         elif form == 'scan':
             state, losses = epoch(state, (shuffled(own), None))
         else:
