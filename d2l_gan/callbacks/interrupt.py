@@ -43,8 +43,9 @@ class Interrupt:
 
     def _on_signal(self, number, frame):
         first, self.number = self.number is None, number
-        if cluster.team():
-            cluster.team().asked = int(number)  # who has heard it, too, need not pass it on
+        team = cluster.team()
+        if team:
+            team.asked = int(number)  # who has heard it, too, need not pass it on
         if not first:
             if _would_be_lost(frame):
                 self._again_in(0.01)
