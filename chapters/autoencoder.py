@@ -430,13 +430,12 @@ if __name__ == '__main__':
 
 # %% [markdown]
 r"""
-After all 80 epochs, over 100 test digits, the squared error is 7.0 for the variational one by search
-from a random start; the encoder, which answers at once, has 6.8 over all 10,000: the search gets
-stuck where the encoder knows better. The conditional GAN of the chapter before, told the digit (`told=True`, width 100), comes
-to 8.7: it draws digits that look more like digits, but fewer of
-*all* digits. What it misses is in the picture of the worst: a two with a flourish, a narrow nine,
-whatever few people write. To a score of samples that is invisible, since what is never drawn is
-never scored.
+After all 80 epochs, over 100 test digits, the squared error is 7.0 for the variational one by search from a
+random start; the encoder, which answers at once, has 6.8 over all 10,000: the search gets stuck where the
+encoder knows better. The conditional GAN of the chapter before, told the digit (`told=True`, width 100),
+comes to 8.7: it draws digits that look more like digits, but fewer of *all* digits. What it misses is in
+the picture of the worst: a two with a flourish, a narrow nine, whatever few people write. To a score of
+samples that is invisible, since what is never drawn is never scored.
 """
 
 # %% [markdown]
