@@ -1,5 +1,6 @@
 """Several devices that share each batch play the game of one."""
 
+import os
 import re
 import subprocess
 import sys
@@ -194,7 +195,8 @@ def test_without_jax_one_sentence_says_so(monkeypatch):
 
 
 @pytest.mark.slow
-def test_a_cpu_is_parted_before_jax_starts_and_the_environment_is_left_alone():
+@pytest.mark.parametrize('told', [{}, {'JAX_NUM_CPU_DEVICES': '4'}])  # which JAX 0.4 is deaf to
+def test_a_cpu_is_parted_before_jax_starts_and_the_environment_is_left_alone(told):
     code = (
         'import os\n'
         'from tests.test_sharing import run\n'
@@ -204,7 +206,8 @@ def test_a_cpu_is_parted_before_jax_starts_and_the_environment_is_left_alone():
         'print(history.loss_D[-1])'
     )
     done = subprocess.run(
-        [sys.executable, '-W', 'ignore', '-c', code], capture_output=True, text=True
-    )
+        [sys.executable, '-W', 'ignore', '-c', code], capture_output=True, text=True,
+        env={**os.environ, **told},
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert abs(float(done.stdout) - run(engine='xla')[0].loss_D[-1]) < 1e-8

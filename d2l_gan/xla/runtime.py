@@ -51,7 +51,9 @@ def several(kind, numbers):
         RuntimeError: where not all of them are there.
     """
     flags = os.environ.get('XLA_FLAGS', '')
-    if 'host_platform_device_count' not in flags and 'JAX_NUM_CPU_DEVICES' not in os.environ:
+    # JAX 0.4 does not know the variable, and its configuration has no such name.
+    told = 'JAX_NUM_CPU_DEVICES' in os.environ and hasattr(jax.config, 'jax_num_cpu_devices')
+    if 'host_platform_device_count' not in flags and not told:
         flags += f' --xla_force_host_platform_device_count={max(numbers) + 1}'
     before = os.environ.get('XLA_FLAGS')
     os.environ['XLA_FLAGS'] = flags
