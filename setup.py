@@ -100,7 +100,7 @@ setup(
         'cluster': cluster,
         'test': [*book_cells, *test, *export, *xla, *cluster],
         'release': ['build', 'check-wheel-contents', 'twine'],
-        'book': ['babel', 'furo', 'jupytext', 'myst-nb', *sphinx, *xla],
+        'book': ['babel', 'furo', 'jupytext', 'myst-nb', 'nbclient', *sphinx, *xla],
     },
     entry_points={'console_scripts': ['d2l-gan = chapters.__main__:main']},
 )

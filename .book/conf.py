@@ -25,13 +25,11 @@ nitpick_ignore_regex += [('py:exc', '.*')]  # Python's own
 napoleon_numpy_docstring = False
 napoleon_use_param = napoleon_use_rtype = False  # one entry may name several arguments
 
-# Chapters are percent-format Python and run afresh each time: a cache would not see that the
-# library has changed. A cell that fails is a warning here, and warnings fail the build.
+# Chapters are percent-format Python and run afresh each time, before pages are read (pages.py): a
+# cache would not see that the library has changed. A cell that fails ends the build.
 source_suffix = {'.py': 'myst-nb', '.md': 'myst-nb'}
 nb_custom_formats = {'.py': ['pages.read', {}]}
-nb_execution_mode = 'force'
-nb_execution_timeout = -1
-nb_execution_show_tb = True
+nb_execution_mode = 'off'
 nb_merge_streams = True
 # Sliders need a kernel, and their script another site; where there is a film of them, show it.
 nb_mime_priority_overrides = [('*', 'image/gif', 1)]

@@ -1,6 +1,7 @@
 """What this book needs of Sphinx and MyST-NB beyond what they do by themselves."""
 
 import ast
+import asyncio
 import functools
 import gettext
 import importlib
@@ -9,6 +10,7 @@ import os
 import re
 import shutil
 import statistics
+import time
 from importlib import util
 from pathlib import Path
 
@@ -21,12 +23,15 @@ import nbformat
 import twice
 from docutils import nodes
 from docutils.statemachine import StringList
+from nbclient import NotebookClient
 from sphinx import search
 from sphinx.directives.other import TocTree
 from sphinx.errors import SphinxError
+from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 from translation import Translations, rewrite, translate
 
+logger = logging.getLogger(__name__)
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 
@@ -93,6 +98,20 @@ def read(text, epochs=0, directory='.', language='en', executed=None, draws=True
     return notebook
 
 
+async def play(chapter, out, turn, **keywords):
+    """Run a chapter and write it to `out`, with what it showed, once it is its `turn`."""
+    notebook = read(_chapter(chapter), **keywords)
+    quiet = ['--IPKernelApp.log_level=ERROR']
+    client = NotebookClient(notebook, timeout=None, kernel_name='python3', extra_arguments=quiet)
+    async with turn:
+        logger.info('running chapters/%s', chapter)
+        start = time.monotonic()
+        await client.async_execute()
+    logger.info('chapters/%s ran for %.0f s', chapter, time.monotonic() - start)
+    out.mkdir(parents=True, exist_ok=True)
+    nbformat.write(notebook, str(out / f'{chapter}.ipynb'))
+
+
 def shown(notebook, chapter, language, executed):
     """Return a chapter's notebook, in any language, with what it showed in the book that ran it."""
     path = Path(executed) / f'chapters/{chapter}.ipynb'
@@ -106,24 +125,14 @@ def shown(notebook, chapter, language, executed):
         if cell.cell_type == 'markdown':
             cell.source = cell.source if language == 'en' else rewrite(cell.source, say)
         else:
-            cell.outputs = list(_outputs(cell.outputs))
+            for output in cell.outputs:
+                if output.output_type == 'stream':
+                    output.text = words.say(output.text)
+                elif 'data' in output:
+                    output.data.update(output.metadata.pop(words.language(), {}))
             prompts = cell.metadata.get('mystnb', {})
             prompts.update({key: words.say(prompt) for key, prompt in prompts.items()})
     return done
-
-
-def _outputs(outputs):
-    """Yield what a cell showed, in the language of this book."""
-    streams = set()
-    for output in outputs:
-        if output.output_type == 'stream':
-            if output.name in streams:
-                continue  # MyST-NB has added it to the first, and left it where it was
-            streams.add(output.name)
-            output.text = words.say(output.text)
-        elif 'data' in output:
-            output.data.update(output.metadata.pop(words.language(), {}))
-        yield output
 
 
 def _chapter(name):
@@ -267,8 +276,19 @@ class Film(SphinxDirective):
 
 
 def chapters_first(app, env, docnames):
-    """Read the chapters before the pages that show what they scored."""
-    docnames.sort(key=lambda name: (not name.startswith('chapters/'), name))
+    """Run the chapters, as many at a time as there are processors, before any page is read."""
+    if not runs(app):
+        return
+    shutil.rmtree(app.config.book_runs, ignore_errors=True)
+    Path(app.config.book_runs).mkdir(parents=True)
+    out, turn = executed(app) / 'chapters', asyncio.Semaphore(os.cpu_count())
+    keywords = {'epochs': int(app.config.book_epochs), 'directory': app.config.book_runs}
+
+    async def all_of_them():
+        found = [name for name in names() if f'chapters/{name}' in docnames]
+        await asyncio.gather(*(play(name, out, turn, **keywords) for name in found))
+
+    asyncio.run(all_of_them())
 
 
 # Docstrings: a little Markdown in, reStructuredText out; napoleon reads `Args:` and the like
@@ -322,7 +342,7 @@ def runs(app):
 
 
 def executed(app):
-    """Return where MyST-NB keeps what has run; the books that show the same are in that one."""
+    """Return where the notebooks that have run are; books that show the same are in that one."""
     out = Path(app.outdir).resolve()
     return (out if runs(app) else out.parent).with_name('jupyter_execute')
 
@@ -394,12 +414,10 @@ def configure(app, config):
 def begin(app):
     """Say whether and where chapters run."""
     config = app.config
-    config.nb_execution_mode = config.nb_execution_mode if runs(app) else 'off'
     config.book_runs = config.book_runs or str(executed(app).parent / 'book-runs')
     config.nb_custom_formats['.py'][1].update(
-        directory=config.book_runs, epochs=int(config.book_epochs),
-        language=spoken(app), executed=None if runs(app) else executed(app),
-        draws=app.builder.name != 'epub',
+        directory=config.book_runs, epochs=int(config.book_epochs), language=spoken(app),
+        executed=executed(app), draws=app.builder.name != 'epub',
     )  # fmt: skip
 
 
@@ -408,16 +426,12 @@ def every_page(app, env, added, changed, removed):
     return env.found_docs
 
 
-def clear(app):
-    """Forget what an earlier book's chapters wrote; those that run nothing still need it."""
+def apart(app):
+    """Let MyST-NB write its notebooks where it does not overwrite those that have run."""
     if spoken(app) in THEME:
         app.translator.add_fallback(Theme(spoken(app)))
-    if not runs(app):
-        own = str(executed(app) / Path(app.outdir).name)
-        app.env.mystnb_config = app.env.mystnb_config.copy(output_folder=own)
-        return
-    shutil.rmtree(app.config.book_runs, ignore_errors=True)
-    Path(app.config.book_runs).mkdir(parents=True)
+    own = str(executed(app) / Path(app.outdir).name)
+    app.env.mystnb_config = app.env.mystnb_config.copy(output_folder=own)
 
 
 def setup(app):
@@ -430,7 +444,7 @@ def setup(app):
     app.add_directive('film', Film)
     app.connect('config-inited', configure)
     app.connect('builder-inited', begin, priority=100)  # before MyST-NB's
-    app.connect('builder-inited', clear, priority=900)  # after MyST-NB's
+    app.connect('builder-inited', apart, priority=900)  # after MyST-NB's
     app.connect('env-get-outdated', every_page)
     app.connect('env-before-read-docs', chapters_first)
     app.connect('source-read', translated)

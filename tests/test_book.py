@@ -1,5 +1,6 @@
 """The book, built as `make book` builds it and read in a browser."""
 
+import asyncio
 import importlib
 import inspect
 import json
@@ -231,6 +232,18 @@ def test_the_api_reference_is_whole(book):
             public = inspect.isfunction(member) or inspect.isclass(member)
             if public and not key.startswith('_') and member.__module__ == name and member.__doc__:
                 assert f'id="{name}.{key}"' in page, f'{name}.{key}'
+
+
+def test_a_cell_that_fails_ends_the_book(tmp_path, monkeypatch):
+    pytest.importorskip('sphinx')
+    nbformat, nbclient = pytest.importorskip('nbformat'), pytest.importorskip('nbclient')
+    monkeypatch.syspath_prepend(str(ROOT / '.book'))
+    pages = importlib.import_module('pages')
+    fails = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell('1 / 0')])
+    monkeypatch.setattr(pages, 'read', lambda text, **keywords: fails)
+    with pytest.raises(nbclient.exceptions.CellExecutionError, match='ZeroDivisionError'):
+        asyncio.run(pages.play('gaussian', tmp_path, asyncio.Semaphore(1)))
+    assert not [*tmp_path.iterdir()]
 
 
 def test_what_a_book_has_run_stays_out_of_build(book):
