@@ -6,8 +6,9 @@ import re
 import runpy
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
-from d2l_gan import plots, speak, words
+from d2l_gan import digits, plots, speak, words
 
 import pytest
 from PIL import Image
@@ -227,6 +228,16 @@ def test_lines_are_said_in_the_reader_s_language(monkeypatch, capsys):
     monkeypatch.setenv('D2L_GAN_LANG', 'fr')
     with pytest.raises(ValueError, match="`D2L_GAN_LANG` is 'fr'; it must be 'en' or 'zh'"):
         words.say('loss')
+
+
+def test_a_warning_of_missing_digits_is_said_whole(monkeypatch):
+    monkeypatch.setattr(digits.plots, 'pixels', lambda *given: None)
+    monkeypatch.setattr(digits.scoring, 'digits_present', lambda *given: 1)
+    told = digits.few_digits('digits')(SimpleNamespace(generate=lambda: None))
+    with words.speaking('zh'):
+        said = words.say(f'For 5 epochs, up to epoch 7, {told}')
+    assert '100个样本' in said and '有帮助的是' in said
+    assert not re.search('[a-z]{2,} [a-z]{2,}', said)
 
 
 @pytest.fixture
