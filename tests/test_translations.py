@@ -7,8 +7,10 @@ import runpy
 import sys
 from pathlib import Path
 from types import SimpleNamespace
+from unittest import mock
 
-from d2l_gan import digits, plots, speak, words
+from d2l_gan import digits, pictures, plots, speak, words
+from d2l_gan.downloads import Unavailable
 
 import pytest
 from PIL import Image
@@ -238,6 +240,16 @@ def test_a_warning_of_missing_digits_is_said_whole(monkeypatch):
         said = words.say(f'For 5 epochs, up to epoch 7, {told}')
     assert '100个样本' in said and '有帮助的是' in said
     assert not re.search('[a-z]{2,} [a-z]{2,}', said)
+
+
+def test_why_there_is_no_mnist_is_said_in_chinese(monkeypatch, capsys):
+    why = 'train-images-idx3-ubyte can be had from no mirror (no answer, ConnectionError); put it'
+    fails = mock.Mock(side_effect=Unavailable(why))
+    monkeypatch.setattr(pictures.mnist_files, 'load', fails)
+    with words.speaking('zh'):
+        assert pictures._automatic.__wrapped__(None) == 'digits'
+    said = capsys.readouterr().err
+    assert '因为从哪个镜像都得不到train-images-idx3-ubyte（没有回应，ConnectionError）。' in said
 
 
 @pytest.fixture
