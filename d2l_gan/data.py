@@ -48,9 +48,7 @@ class Batches:
         condition: (num_examples, ...), what belongs to each row; batches are then (X, condition).
     """
 
-    def __init__(
-        self, array, batch_size, steps=None, replace=False, device=None, condition=None
-    ):  # fmt: skip
+    def __init__(self, array, batch_size, steps=None, replace=False, device=None, condition=None):
         self.batch_size = check.whole('batch_size', batch_size)
         self.steps = None if steps is None else check.whole('steps', steps)
         self.replace, self.device = replace, device

@@ -85,13 +85,9 @@ class Game:
         self, engine, data_iter, data, num_epochs, seed, rates, noise=None, fixed_Z=None,
         fixed_condition=None, hyperparameters=None,
     ):  # fmt: skip
-        self.engine, self.data_iter, self.data, self.num_epochs = (
-            engine,
-            data_iter,
-            data,
-            num_epochs,
-        )
-        self.seed, self.rates, self.noise, self.device = seed, rates, noise, engine.device
+        self.engine, self.data_iter, self.data = engine, data_iter, data
+        self.num_epochs, self.device = num_epochs, engine.device
+        self.seed, self.rates, self.noise = seed, rates, noise
         self.fixed_Z, self.fixed_condition = fixed_Z, fixed_condition
         self.hyperparameters = hyperparameters or {}
         for player, (net, trainer) in engine.players.items():
