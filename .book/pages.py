@@ -281,10 +281,11 @@ def chapters_first(app, env, docnames):
         return
     shutil.rmtree(app.config.book_runs, ignore_errors=True)
     Path(app.config.book_runs).mkdir(parents=True)
-    out, turn = executed(app) / 'chapters', asyncio.Semaphore(os.cpu_count())
+    out = executed(app) / 'chapters'
     keywords = {'epochs': int(app.config.book_epochs), 'directory': app.config.book_runs}
 
     async def all_of_them():
+        turn = asyncio.Semaphore(os.cpu_count())
         found = [name for name in names() if f'chapters/{name}' in docnames]
         await asyncio.gather(*(play(name, out, turn, **keywords) for name in found))
 

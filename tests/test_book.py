@@ -241,8 +241,12 @@ def test_a_cell_that_fails_ends_the_book(tmp_path, monkeypatch):
     pages = importlib.import_module('pages')
     fails = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell('1 / 0')])
     monkeypatch.setattr(pages, 'read', lambda text, **keywords: fails)
+
+    async def play():
+        await pages.play('gaussian', tmp_path, asyncio.Semaphore(1))
+
     with pytest.raises(nbclient.exceptions.CellExecutionError, match='ZeroDivisionError'):
-        asyncio.run(pages.play('gaussian', tmp_path, asyncio.Semaphore(1)))
+        asyncio.run(play())
     assert not [*tmp_path.iterdir()]
 
 
