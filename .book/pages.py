@@ -275,14 +275,15 @@ class Film(SphinxDirective):
         return [nodes.figure('', image, nodes.caption(caption, caption))]
 
 
-def chapters_first(app, env, docnames):
+def run_chapters(app, env, docnames):
     """Run the chapters, as many at a time as there are processors, before any page is read."""
     if not runs(app):
         return
     shutil.rmtree(app.config.book_runs, ignore_errors=True)
     Path(app.config.book_runs).mkdir(parents=True)
     out = executed(app) / 'chapters'
-    keywords = {'epochs': int(app.config.book_epochs), 'directory': app.config.book_runs}
+    given = app.config.nb_custom_formats['.py'][1]
+    keywords = {name: given[name] for name in ('epochs', 'directory')}
 
     async def all_of_them():
         turn = asyncio.Semaphore(os.cpu_count())
@@ -447,7 +448,7 @@ def setup(app):
     app.connect('builder-inited', begin, priority=100)  # before MyST-NB's
     app.connect('builder-inited', apart, priority=900)  # after MyST-NB's
     app.connect('env-get-outdated', every_page)
-    app.connect('env-before-read-docs', chapters_first)
+    app.connect('env-before-read-docs', run_chapters)
     app.connect('source-read', translated)
     app.connect('html-page-context', switch)
     search.languages['zh'] = Pairs
