@@ -22,7 +22,7 @@ OPERATORS = {
     'FullyConnected', 'Deconvolution', 'BatchNorm', 'Activation', 'LeakyReLU', 'Flatten', 'Dropout',
     '_npx_reshape', '_np_reshape', '_npx_relu', '_npx_sigmoid', '_npi_tanh', 'one_hot',
     '_npi_concatenate', '_npi_add_scalar', '_npi_subtract_scalar', '_npi_multiply_scalar',
-    '_npi_true_divide_scalar',
+    '_npi_true_divide_scalar', 'softmax', 'slice',
 }  # fmt: skip
 TRIED, ERROR = 64, 2 / 255  # pictures, and what rounded weights may change of a pixel
 LARGEST = 1_500_000  # bytes of a file
@@ -44,6 +44,9 @@ def script(generator, name, bits=None):
     unknown = {node['op'] for node in generator.nodes} - OPERATORS - {'null'}
     if unknown:
         raise ValueError(f'the generator uses {", ".join(sorted(unknown))}')
+    for node in generator.nodes:
+        if node['op'] == 'slice' and (len(node['attrs']['begin']) > 2 or node['attrs'].get('step')):
+            raise ValueError('the generator slices more than channels, or with a step')
     if generator.prior not in ('normal', 'uniform'):
         raise ValueError('the prior was a function of its own')
     # Read before anything runs: oneDNN turns weights round in place, and 1.9.1 not always back.
@@ -57,7 +60,7 @@ def script(generator, name, bits=None):
     model = {
         'latent': int(numpy.prod(generator.latent_dim)), 'prior': generator.prior,
         'conditional': condition is not None, 'symmetric': symmetric,
-        'directions': _directions(generator, arrays),
+        'directions': _directions(generator, arrays, Z, outputs),
         'nodes': [
             {'op': node['op'], 'name': node['name'], 'inputs': node['inputs'],
              'attrs': node['attrs'], 'shape': list(outputs[i].shape[1:])}
@@ -123,15 +126,17 @@ def _bits(generator, arrays, symmetric):
     return bits
 
 
-def _directions(generator, arrays):
+def _directions(generator, arrays, Z, outputs):
     """Return the directions of noise to which the first layer answers most, unit vectors.
 
-    They are the singular vectors of its weights. Source: Shen and Zhou 2021, arXiv:2007.06600.
+    They are the singular vectors of its weights, for the numbers that reach it as they are: those
+    that choose an island have no direction. Source: Shen and Zhou 2021, arXiv:2007.06600.
     """
     first = next(n for n in generator.nodes if n['op'] in ('FullyConnected', 'Deconvolution'))
     W = arrays[generator.nodes[first['inputs'][1]]['name']].astype('float64')
     rows = W.reshape(len(W), -1).T if first['op'] == 'Deconvolution' else W
-    found = numpy.linalg.svd(rows[:, : int(numpy.prod(generator.latent_dim))])[2][:DIRECTIONS]
+    whole, given = host(Z).ravel(), host(outputs[first['inputs'][0]]).ravel()[: Z.size]
+    found = numpy.linalg.svd(rows[:, : Z.size] * (whole == given))[2][:DIRECTIONS]
     found *= numpy.sign(found[numpy.arange(len(found)), numpy.abs(found).argmax(axis=1)])[:, None]
     return found.round(4).tolist()
 

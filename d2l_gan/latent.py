@@ -1,4 +1,4 @@
-"""Walk through the latent space of a generator of pictures, and find the codes of given ones."""
+"""Islands in a latent space, ways through it for pictures, and the codes of given ones."""
 
 import base64
 import io
@@ -9,9 +9,39 @@ from d2l_gan.speak import tell
 
 import numpy
 from mxnet import autograd, np, npx, optimizer
+from mxnet.gluon import nn
 
 WIDGET = 'application/vnd.jupyter.widget-view+json'
 ENLARGED = 6  # pixels of the screen for each pixel of a picture, each way
+
+
+class Islands(nn.HybridBlock):
+    """Make corners of simplices of the first numbers of the noise, and keep the others.
+
+    Normal noise is of one piece, and a continuous generator makes one piece of it. In front of it,
+    this block makes as many as there are corners: the largest of `num` numbers says at which one
+    the noise is, the numbers that are left say where around it. Source: mixtures as priors of GANs,
+    Gurumurthy et al. 2017, arXiv:1706.02071; why one piece is not enough, Khayatkhoei et al. 2018,
+    arXiv:1806.00880.
+
+    Args:
+        num: corners of a simplex.
+        distance: of a corner from 0. That of normal numbers is about the root of their number.
+        groups: simplices, each of its own `num` numbers.
+    """
+
+    def __init__(self, num=40, distance=6.0, groups=1):
+        super().__init__()
+        self.num, self.distance, self.groups = num, distance, groups
+
+    def hybrid_forward(self, F, Z):
+        """Return noise of the shape of Z, (batch, latent_dim, ...), more than num * groups wide."""
+        cut = lambda start, end: F.npx.slice(Z, (None, start), (None, end))
+        starts = range(0, self.groups * self.num, self.num)
+        # A softmax so steep that it hardly ever decides for two; the gradient needs no way through.
+        corners = [F.npx.softmax(1000 * cut(i, i + self.num), axis=1) for i in starts]
+        kept = cut(self.groups * self.num, None)
+        return F.np.concatenate([*(self.distance * corner for corner in corners), kept], axis=1)
 
 
 def between(a, b, share, way='straight'):

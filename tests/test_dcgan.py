@@ -148,6 +148,37 @@ def test_what_cannot_be_is_said(tmp_path):
         dcgan.networks(size=7)
     with pytest.raises(ValueError, match='`latent_dim` is 0; it must be an integer >= 1'):
         dcgan.run(**QUICK, latent_dim=0, out=tmp_path)
+    with pytest.raises(ValueError, match='`islands` is 40; it must be less than `latent_dim`, 40'):
+        dcgan.run(**QUICK, latent_dim=40, out=tmp_path)
+    with pytest.raises(ValueError, match='`islands` is -1; it must be an integer >= 0'):
+        dcgan.run(**QUICK, islands=-1, out=tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_between_islands_there_is_no_way():
+    """On a straight line a picture moves little from one point to the next, but for one leap."""
+    npx.random.seed(0)
+    _, net_G = dcgan.networks(width=4, islands=2)
+    ready(net_G)
+    ends = numpy.zeros((2, 100, 1, 1))
+    ends[[0, 1], [0, 1]] = 1
+    way = numpy.array([(1 - t) * ends[0] + t * ends[1] for t in numpy.linspace(0, 1, 101)])
+    X = net_G(np.array(way, dtype='float32')).asnumpy()
+    leaps = numpy.abs(numpy.diff(X, axis=0)).mean(axis=(1, 2, 3))
+    assert leaps[[*range(45), *range(55, 100)]].max() < 0.01 * leaps.sum()
+
+
+def test_every_engine_plays_with_islands():
+    pytest.importorskip('jax')
+    pictures, found = np.random.uniform(-1, 1, (64, 1, 8, 8)), []
+    for engine in ('textbook', 'symbol', 'xla'):
+        nets = dcgan.networks(1, 8, width=4, islands=3)
+        history = train(
+            *nets, data.Batches(pictures, 16), 1, 0.001, 0.001, (6, 1, 1), pictures, seed=0,
+            engine=engine, initializer=init.Normal(0.02),
+        )  # fmt: skip
+        found.append([history.loss_D[-1], history.loss_G[-1]])
+    numpy.testing.assert_allclose(found, [found[0]] * 3, rtol=1e-4)
 
 
 def test_features_are_what_the_blocks_make_pooled():
@@ -213,7 +244,8 @@ def test_the_ladder_adds_up_to_the_defaults():
         assert change == {} or {**settings, **change} != settings
         settings.update(change)
     defaults = inspect.signature(dcgan.run).parameters
-    assert settings == {name: defaults[name].default for name in BOOK}
+    chosen = {name: defaults[name].default for name in BOOK if name != 'islands'}
+    assert settings == {**chosen, 'islands': 40}  # by default None: as many, where it is digits
 
 
 def test_elsewhere(trained, tmp_path):

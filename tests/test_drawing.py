@@ -1,6 +1,7 @@
 """Drawing in the page: JavaScript's forward pass beside MXNet's, few bits, and the page itself."""
 
 import importlib
+import json
 import re
 import sys
 
@@ -58,6 +59,7 @@ GENERATORS = {
     'conditional': (lambda: of('conditional'), 100),
     'conditional, convolutions': (lambda: of('conditional', 'convolutions'), 100),
     'dcgan': (lambda: of('dcgan'), (100, 1, 1)),
+    'dcgan, islands': (lambda: of('dcgan', 'networks', 1, 28, 32, True, 0, 40), (100, 1, 1)),
 }
 
 
@@ -101,7 +103,10 @@ def test_the_forward_pass_is_that_of_mxnet(page, drawing, generator):
     numpy.testing.assert_allclose(found, wanted, rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize('generator', ['mnist_deep', 'conditional', 'dcgan'], indirect=True)
+FEW = ['mnist_deep', 'conditional', 'dcgan, islands']
+
+
+@pytest.mark.parametrize('generator', FEW, indirect=True)
 def test_few_bits_and_the_same_pictures(page, drawing, generator):
     script = drawing.script(generator, 'it')
     Z, condition = drawing._noise(generator, drawing.TRIED)
@@ -121,6 +126,14 @@ def test_steep_weights_get_sixteen_bits(drawing, generator):
     generator.arrays[name] = 60 * generator.arrays[name]
     after = drawing.script(generator, 'it')
     assert len(after) > len(before) and '"bits":16' in after
+
+
+@pytest.mark.parametrize('generator', ['dcgan, islands'], indirect=True)
+def test_a_direction_keeps_to_its_island(drawing, generator):
+    script = drawing.script(generator, 'it', bits=32)
+    found = json.loads(script.partition('] = ')[2].rstrip().rstrip(';'))['directions']
+    assert numpy.shape(found) == (4, 100) and not numpy.any(numpy.array(found)[:, :40])
+    numpy.testing.assert_allclose(numpy.linalg.norm(found, axis=1), 1, atol=1e-3)
 
 
 def test_what_the_page_cannot_compute_is_refused(drawing, page, tmp_path):

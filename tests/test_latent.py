@@ -5,6 +5,7 @@ import io
 import sys
 
 from d2l_gan import latent, plots, speak
+from d2l_gan.generator import load_generator, save_generator
 
 import numpy
 import pytest
@@ -123,3 +124,40 @@ def test_ways():
         numpy.testing.assert_allclose(found, 0.75 * x + 0.25 * opposite)
     with pytest.raises(ValueError, match="`way` is 'sphere'; it must be 'straight' or"):
         latent.between(a, b, 0.5, 'sphere')
+
+
+@pytest.mark.parametrize('num, distance, groups', [(4, 6, 1), (4, 2, 1), (3, 6, 2)])
+def test_the_largest_number_chooses_the_island_and_the_others_stay(num, distance, groups):
+    Z = numpy.random.default_rng(0).normal(size=(1000, 10, 1, 1)).astype('float32')
+    found = latent.Islands(num, distance, groups)(np.array(Z)).asnumpy()
+    kept = num * groups
+    assert found.shape == Z.shape
+    numpy.testing.assert_array_equal(found[:, kept:], Z[:, kept:])
+    corners = found[:, :kept].reshape(1000, groups, num)
+    largest = Z[:, :kept].reshape(1000, groups, num).argmax(axis=2)
+    assert (corners.argmax(axis=2) == largest).all()
+    numpy.testing.assert_allclose(corners.sum(axis=2), distance, rtol=1e-5)
+    assert ((corners > 0.01) & (corners < 0.99 * distance)).mean() < 0.01
+    assert numpy.bincount(largest[:, 0]).min() > 800 / num
+
+
+def test_islands_in_noise_without_sides():
+    Z = np.array([[0.3, 1.2, -0.5, 0.9, 0.1, -0.2]])
+    assert latent.Islands(4)(Z)[0].tolist() == pytest.approx([0, 6, 0, 0, 0.1, -0.2])
+
+
+def test_inverts_a_saved_generator_of_grey_pictures_with_convolutions(tmp_path):
+    """There oneDNN fails at the gradient of a transposed convolution to one channel."""
+    net = nn.HybridSequential()
+    net.add(nn.Conv2DTranspose(16, 4, 1, 0, activation='relu'), nn.Conv2DTranspose(1, 4, 2, 1))
+    net.initialize()
+    net(np.zeros((1, 5, 1, 1)))
+    save_generator(tmp_path / 'generator', net, (5, 1, 1))
+    generator = load_generator(tmp_path / 'generator')
+    wanted = np.random.normal(0, 1, (3, 5, 1, 1))
+    start = numpy.zeros((3, 5, 1, 1), 'float32')
+    X, before = generator(wanted), generator(np.array(start))
+    Z, error = latent.invert(generator, X, start + 0.1, steps=200)
+    assert (error < 0.1 * ((before - X) ** 2).reshape((3, -1)).sum(axis=1).asnumpy()).all()
+    again = generator(np.array(Z)).asnumpy()
+    numpy.testing.assert_allclose(again, net(np.array(Z)).asnumpy(), atol=1e-5)

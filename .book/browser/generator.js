@@ -66,6 +66,15 @@ const OPERATORS = {
     return x.map(v => v > 0 ? v : slope * v);
   },
   one_hot: ([[y]], {attrs}) => Float32Array.from({length: attrs.depth}, (_, i) => Number(i === y)),
+  softmax([x]) { // over the channels of one pixel
+    const most = Math.max(...x), powers = x.map(v => Math.exp(v - most));
+    const sum = powers.reduce((a, b) => a + b);
+    return powers.map(v => v / sum);
+  },
+  slice([x], {attrs: {begin, end}}, [[channels, ...sides]]) { // of the channels
+    const size = sides.reduce((a, b) => a * b, 1);
+    return x.slice((begin[1] ?? 0) * size, (end[1] ?? channels) * size);
+  },
   _npi_concatenate: inputs => Float32Array.from(inputs.flatMap(x => [...x])),
   _npx_relu: map(ACTIVATIONS.relu), _npx_sigmoid: map(sigmoid), _npi_tanh: map(Math.tanh),
   _npi_add_scalar: map((x, s) => x + s), _npi_subtract_scalar: map((x, s) => x - s),
