@@ -31,7 +31,8 @@ leaves open whether a stroke goes a pixel further left or right, the least squar
 the *mean* of the two, a stroke that is grey and twice as wide. No digit looks like that; but nobody
 asked for a digit, only for a small error at each pixel. A discriminator asks the other question:
 could this, as a whole, have been real? (The chapter *The older way* builds that autoencoder, shows
-its fog, and lets the noise of a variational one be a code.)
+its fog, and lets the noise of a variational one be a code. The book's page on scores has a row of
+digits of each, beside those of this chapter and of the other games.)
 
 ## Two networks, a layer deeper
 
