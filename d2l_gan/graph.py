@@ -35,11 +35,13 @@ SCALAR = {'add': operator.add, 'subtract': operator.sub, 'multiply': operator.mu
 def _transposed(*inputs, F, num_filter, num_group=1, **attributes):
     """Return a transposed convolution, with a gradient where it has one; see `deconvolution`."""
     rules = dict(attributes, num_filter=num_filter, num_group=num_group)
-    fails = deconvolution.fails(inputs[1].shape[0], num_filter, num_group) if F is nd else False
-    if not (fails and autograd.is_recording()):
-        return F.npx.deconvolution(*inputs, **rules)
-    legacy = [a.as_nd_ndarray() for a in inputs]
-    return deconvolution.around(F, *legacy, **rules).as_np_ndarray()
+    if (
+        F is nd and autograd.is_recording()
+        and deconvolution.fails(inputs[1].shape[0], num_filter, num_group)
+    ):  # fmt: skip
+        legacy = [a.as_nd_ndarray() for a in inputs]
+        return deconvolution.around(F, *legacy, **rules).as_np_ndarray()
+    return F.npx.deconvolution(*inputs, **rules)
 
 
 # The operators that can be run by themselves: {name: (function of `mx.nd` or `mx.sym`, or any
