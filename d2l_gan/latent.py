@@ -16,7 +16,7 @@ ENLARGED = 6  # pixels of the screen for each pixel of a picture, each way
 
 
 class Islands(nn.HybridBlock):
-    """Make corners of simplices of the first numbers of the noise, and keep the others.
+    """Make a corner of a simplex of the first numbers of the noise, and keep the others.
 
     Normal noise is of one piece, and a continuous generator makes one piece of it. In front of it,
     this block makes as many as there are corners: the largest of `num` numbers says at which one
@@ -25,23 +25,21 @@ class Islands(nn.HybridBlock):
     arXiv:1806.00880.
 
     Args:
-        num: corners of a simplex.
+        num: corners of the simplex.
         distance: of a corner from 0. That of normal numbers is about the root of their number.
-        groups: simplices, each of its own `num` numbers.
     """
 
-    def __init__(self, num=40, distance=6.0, groups=1):
+    def __init__(self, num=40, distance=6.0):
         super().__init__()
-        self.num, self.distance, self.groups = num, distance, groups
+        self.num, self.distance = num, distance
 
     def hybrid_forward(self, F, Z):
-        """Return noise of the shape of Z, (batch, latent_dim, ...), more than num * groups wide."""
-        cut = lambda start, end: F.npx.slice(Z, (None, start), (None, end))
-        starts = range(0, self.groups * self.num, self.num)
+        """Return noise of the shape of Z, (batch, latent_dim, ...), more than num wide."""
+        first = F.npx.slice(Z, (None, None), (None, self.num))
+        others = F.npx.slice(Z, (None, self.num), (None, None))
         # A softmax so steep that it hardly ever decides for two; the gradient needs no way through.
-        corners = [F.npx.softmax(1000 * cut(i, i + self.num), axis=1) for i in starts]
-        kept = cut(self.groups * self.num, None)
-        return F.np.concatenate([*(self.distance * corner for corner in corners), kept], axis=1)
+        corner = self.distance * F.npx.softmax(1000 * first, axis=1)
+        return F.np.concatenate([corner, others], axis=1)
 
 
 def between(a, b, share, way='straight'):
