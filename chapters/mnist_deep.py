@@ -30,9 +30,14 @@ error of the pixels. Feed the decoder random codes, and it draws. But it draws f
 leaves open whether a stroke goes a pixel further left or right, the least squared error is made by
 the *mean* of the two, a stroke that is grey and twice as wide. No digit looks like that; but nobody
 asked for a digit, only for a small error at each pixel. A discriminator asks the other question:
-could this, as a whole, have been real? (The chapter *The older way* builds that autoencoder, shows
-its fog, and lets the noise of a variational one be a code. The book's page on scores has a row of
-digits of each, beside those of this chapter and of the other games.)
+could this, as a whole, have been real?
+
+![Seven rows of ten digits: fog, blurred digits, broken ones, ragged ones, smoother ones, sharp ones, real
+ones](families.png)
+
+From above: an autoencoder that is fed random codes, a variational one, the games of the two chapters
+before, of this one and of the chapter on DCGAN, and real digits (`make scores ARGS=families`). The
+chapter *The older way* builds both autoencoders, and has what each of these rows scores by each measure.
 
 ## Two networks, a layer deeper
 
