@@ -1,5 +1,6 @@
 """The game on JAX is the textbook's, to its rounding, and Gluon's arrays are true."""
 
+import functools
 import importlib
 import itertools
 import json
@@ -358,6 +359,48 @@ def test_calls_are_short_enough_to_be_interrupted(monkeypatch):
     play(players, 20, start=10)
     play(players, 30, start=20)
     assert calls[-9:] == [1] * 9
+
+
+@pytest.mark.parametrize(
+    'settings',
+    first_alone([{'average': 0.9}, {'objective': 'relativistic', 'first': 'G'}]),
+    ids=['average', 'pairs'],
+)
+def test_a_loop_in_python_is_the_same_game(monkeypatch, settings):
+    monkeypatch.setattr(runtime, 'copied_by_loops', lambda state: True)
+    ours = compare(**settings)
+    monkeypatch.setattr(xla, 'SECONDS', 1e-9)  # calls of one step, where those were of up to 16
+    again = game(xla.XLA, **settings)
+    play(again, 20)
+    assert apart(state(ours), state(again)) == 0
+    dropout = functools.partial(small, dropout=0.5)
+    one, same = (game(xla.XLA, networks=dropout) for _ in range(2))
+    assert play(one, 3) == play(same, 3)
+
+
+def test_an_interrupt_leaves_the_state_of_the_last_call(monkeypatch):
+    monkeypatch.setattr(runtime, 'copied_by_loops', lambda state: True)
+    ours, kept = game(xla.XLA), []
+    ours.ahead, compile_step = 4, ours.compile_step
+
+    def broken(*args):
+        program = compile_step(*args)
+
+        def until(flat, pool, notes, start, stop):
+            found = program(flat, pool, notes, start, stop)
+            if start:
+                kept.append(numpy.asarray(flat))
+                raise KeyboardInterrupt
+            return found
+
+        return until
+
+    monkeypatch.setattr(ours, 'compile_step', broken)
+    before = ours.gathered()
+    with pytest.raises(KeyboardInterrupt):
+        play(ours, 10)
+    assert ours.steps == 4
+    assert (ours.gathered() == kept[0]).all() and (kept[0] != before).any()
 
 
 def test_a_loss_that_is_not_finite_is_told_with_its_step():

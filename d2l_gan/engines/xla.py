@@ -186,6 +186,8 @@ class XLA(Adversarial):
         if flat.ndim == 2:
             axes = {'X': 1, 'Z': 1, 'condition': 1, 'rates': None, 'key': 0}
             program = jax.vmap(program, (0, axes, 1, None, None), (0, 1, 1))
+        elif not self.sharing.several and runtime.copied_by_loops(flat):
+            return self.compile_step(shapes, flat, *arguments)
         bounds = numpy.int32(0), numpy.int32(0)
         with runtime.keeping():
             return (
@@ -193,6 +195,36 @@ class XLA(Adversarial):
                 .lower(flat, *arguments, *bounds)
                 .compile()
             )
+
+    def compile_step(self, shapes, flat, pool, notes):
+        """Return what `compile` does, but with its loop in Python, around a program of one step.
+
+        The state is unpacked once a call: an interrupt leaves that of the last one.
+        """
+
+        def begin(flat, notes):
+            return _unpacked(flat, shapes), notes
+
+        def one(carry, pool, i):
+            return self.game.one(pool, i, carry)
+
+        def end(carry):
+            state, notes = carry
+            flat = jnp.concatenate([_at(state, place).ravel() for place in shapes])
+            return flat, notes, jax.vmap(self.game.judge_notes)(notes)
+
+        def program(flat, pool, notes, start, stop):
+            carry = begin(flat, notes)
+            for i in range(start, stop):
+                carry = one(carry, pool, numpy.int32(i))
+            return end(carry)
+
+        with runtime.keeping():
+            carry = jax.eval_shape(begin, flat, notes)
+            begin = jax.jit(begin).lower(flat, notes).compile()
+            one = jax.jit(one, donate_argnums=0).lower(carry, pool, numpy.int32(0)).compile()
+            end = jax.jit(end).lower(carry).compile()
+        return program
 
     def rates(self, steps):
         """Return Adam's corrected rates of D and G and the average's, (steps, 3)."""

@@ -257,14 +257,15 @@ class Game:
             notes: (steps, 3, n), where the logits are noted.
         """
 
-        def one(i, carry):
-            state, notes = carry
-            here = {
-                name: None if a is None else lax.dynamic_index_in_dim(a, i, keepdims=False)
-                for name, a in pool.items() if name != 'key'
-            }  # fmt: skip
-            key = None if pool['key'] is None else jax.random.fold_in(pool['key'], i)
-            state, logits = self.step(state, key=key, **here)
-            return state, lax.dynamic_update_index_in_dim(notes, logits, i, 0)
+        return lax.fori_loop(start, stop, functools.partial(self.one, pool), (state, notes))
 
-        return lax.fori_loop(start, stop, one, (state, notes))
+    def one(self, pool, i, carry):
+        """Return (state, notes) after step i of a pool; see `play`."""
+        state, notes = carry
+        here = {
+            name: None if a is None else lax.dynamic_index_in_dim(a, i, keepdims=False)
+            for name, a in pool.items() if name != 'key'
+        }  # fmt: skip
+        key = None if pool['key'] is None else jax.random.fold_in(pool['key'], i)
+        state, logits = self.step(state, key=key, **here)
+        return state, lax.dynamic_update_index_in_dim(notes, logits, i, 0)
