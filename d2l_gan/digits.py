@@ -164,7 +164,7 @@ def fit(
         beta2: how long Adam remembers their squares, in [0, 1).
         decay: let both learning rates fall to 0 over the epochs.
         average: draw with a running average of G's weights, kept at this rate, in (0, 1); 0: none.
-        penalty: on the slope of D, with JAX: r1, r2, r1+r2, zero or gradient; none without.
+        penalty: on the slope of D: r1, r2, r1+r2, zero or gradient; none without.
         penalty_weight: of the penalty, the papers' gamma or lambda.
         data: mnist, digits (1,797 that come with scikit-learn), or auto for MNIST where it can be
             had.

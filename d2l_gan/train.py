@@ -104,8 +104,9 @@ def train(
         engine: 'textbook', 'symbol' (compiled), 'xla' (compiled by JAX, which the extra `xla`
             installs), or 'auto', which compiles what it can: long games with JAX, where it is
             installed (see `engines.choose`).
-        penalty: on the slope of D, for the engine 'xla': 'r1', 'r2' (at real, at fake examples),
-            'r1+r2', 'zero' (between them), or 'gradient' (between them, towards 1).
+        penalty: on the slope of D: 'r1', 'r2' (at real, at fake examples), 'r1+r2', 'zero' (between
+            them), or 'gradient' (between them, towards 1). The engine 'xla' has its gradient from
+            second derivatives, 'symbol' from differences of first ones (`engines.slopes`).
         penalty_weight: of the penalty beside the real and the fake part of D's loss: the papers'
             gamma of r1 and r2, lambda of gradient.
         unroll: how many steps of D, on the same batch, G looks ahead, for the engine 'xla'.

@@ -3,6 +3,7 @@
 import functools
 
 from d2l_gan.engines import adapter
+from d2l_gan.engines.symbol import Symbol
 from d2l_gan.engines.textbook import Textbook
 
 import numpy
@@ -15,6 +16,7 @@ from d2l_gan.engines import CannotPlay, xla  # noqa: E402
 from d2l_gan.xla import play, saved  # noqa: E402
 from d2l_gan.xla.penalties import NAMES, penalty  # noqa: E402
 from tests import test_xla  # noqa: E402
+from tests.marks import first_alone  # noqa: E402
 
 import jax.numpy as jnp  # noqa: E402
 from jax.test_util import check_grads  # noqa: E402
@@ -112,6 +114,26 @@ def test_a_step_moves_by_the_penalty_halved_as_the_book_halves_its_loss(name):
     numpy.testing.assert_allclose(means[1] - means[0], 0.1 * 0.4 * weight / 2, rtol=1e-6)
 
 
+@pytest.mark.parametrize(
+    'settings',
+    first_alone([
+        {'networks': test_xla.pictures, 'shape': (1, 6, 6), 'latent_dim': 3},
+        {'networks': test_xla.packs, 'first': 'G'},
+        {'networks': test_xla.told, 'condition': 3},
+    ]),
+    ids=['pictures', 'packs', 'condition'],
+)  # fmt: skip
+def test_differences_of_slopes_are_the_derivatives(settings):
+    for name in ('r1', 'r2', 'r1+r2'):
+        ours, xlas = (
+            test_xla.game(functools.partial(engine, penalty=(name, 0.4)), **settings)
+            for engine in (Symbol, xla.XLA)
+        )
+        for players in (ours, xlas):
+            test_xla.play(players, 10, **settings)
+        assert test_xla.apart(*map(test_xla.state, (ours, xlas))) < 1e-7
+
+
 @pytest.mark.slow
 def test_train_takes_a_penalty_and_chooses_the_engine_that_can():
     for name in NAMES:
@@ -190,9 +212,9 @@ def test_what_cannot_be_is_refused_in_one_sentence():
     with pytest.raises(ValueError, match='`unroll` is -1; it must be an integer >= 0'):
         test_xla.run('xla', 1, unroll=-1)
     with pytest.raises(
-        ValueError, match="`penalty` is 'r1', which needs `engine` 'xla', and it is"
+        ValueError, match="`penalty` is 'r1', which needs `engine` 'xla' or 'symbol', and it is"
     ):
-        test_xla.run('symbol', 1, penalty='r1')
+        test_xla.run('textbook', 1, penalty='r1')
     with pytest.raises(ValueError, match="`penalty` is 'r3'; it must be one of"):
         test_xla.run('xla', 1, penalty='r3')
     with pytest.raises(ValueError, match='`penalty_weight` is 0; it must be finite and > 0'):

@@ -178,20 +178,22 @@ def test_layers_that_mix_examples_see_real_and_fake_apart():
     assert not compare(networks).rules.merge
 
 
+class Image(nn.HybridBlock):
+    def hybrid_forward(self, F, x):
+        return x.reshape((-1, 4, 3, 3))
+
+
+def pictures():
+    net_D, net_G = nn.HybridSequential(), nn.HybridSequential()
+    net_D.add(nn.Conv2D(4, 3, 2, 1), nn.Activation('softrelu'), nn.Conv2D(1, 3))
+    net_G.add(nn.Dense(36, use_bias=False), nn.BatchNorm(), nn.Activation('relu'), Image(),
+              nn.Conv2DTranspose(1, 4, 2, 1))  # fmt: skip
+    return net_D, net_G
+
+
 @pytest.mark.slow
 def test_convolutions():
-    class Image(nn.HybridBlock):
-        def hybrid_forward(self, F, x):
-            return x.reshape((-1, 4, 3, 3))
-
-    def networks():
-        net_D, net_G = nn.HybridSequential(), nn.HybridSequential()
-        net_D.add(nn.Conv2D(4, 3, 2, 1), nn.Activation('softrelu'), nn.Conv2D(1, 3))
-        net_G.add(nn.Dense(36, use_bias=False), nn.BatchNorm(), nn.Activation('relu'), Image(),
-                  nn.Conv2DTranspose(1, 4, 2, 1))  # fmt: skip
-        return net_D, net_G
-
-    compare(networks, shape=(1, 6, 6), latent_dim=3)
+    compare(pictures, shape=(1, 6, 6), latent_dim=3)
 
 
 class Told(nn.HybridBlock):
@@ -205,20 +207,25 @@ class Told(nn.HybridBlock):
         return self.net(F.np.concatenate([x, condition], axis=1))
 
 
+def told():
+    return tuple(map(Told, small()))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize('objective', ['bce', 'relativistic'])
 def test_conditions(objective):
-    compare(lambda: tuple(map(Told, small())), condition=3, objective=objective)
+    compare(told, condition=3, objective=objective)
+
+
+def packs():
+    net_D, net_G = small()
+    net_D.pack = 2
+    return net_D, net_G
 
 
 @pytest.mark.parametrize('objective', first_alone(['bce', 'relativistic']))
 def test_packs_of_examples(objective):
-    def networks():
-        net_D, net_G = small()
-        net_D.pack = 2
-        return net_D, net_G
-
-    ours = compare(networks, objective=objective)
+    ours = compare(packs, objective=objective)
     assert ours.rules.pack == 2
 
 

@@ -35,6 +35,7 @@ from mxnet import np, optimizer
 
 SECONDS, MEGABYTES = 0.25, 6  # how far Python may be ahead of the device
 LONG = 20_000  # steps that earn back the seconds of importing JAX and compiling with it
+MIXES = '`net_D` mixes examples, as BatchNorm does: no example has its own slope'
 ENGINES = {'textbook': 'Textbook', 'symbol': 'Symbol', 'xla': 'XLA'}
 
 
@@ -208,7 +209,8 @@ def choose(name, *game, penalty=None, unroll=0, steps=None, **where):
         name: 'auto', 'textbook', 'symbol' or 'xla'. 'auto' compiles what can be compiled.
         game: what every engine for two players is made with: net_D, net_G, trainer_D, trainer_G,
             objective, first, device, and the sample (X, Z, condition).
-        penalty: None, or a penalty on D's slope and its weight, ('r1', 1.0), for 'xla'.
+        penalty: None, or a penalty on D's slope and its weight, ('r1', 1.0), for 'xla' and 'symbol';
+            'auto' prefers 'xla', but for convolutions.
         unroll: how many steps of D the generator looks ahead, for 'xla'.
         where: `jax_devices` for 'xla', or `contexts` for 'textbook', as `devices.where` has them.
         steps: how many the run is going to have, None where nobody knows. 'auto' takes 'xla' for
@@ -219,18 +221,22 @@ def choose(name, *game, penalty=None, unroll=0, steps=None, **where):
         ValueError: where the engine that was asked for cannot play this game; it says why.
     """
     check.choice('engine', name, ('auto', *ENGINES))
-    asked = ('penalty', penalty and penalty[0]), ('unroll', unroll)
-    for argument, value in asked if name not in ('auto', 'xla') else ():
-        if value:
+    able = {'penalty': ('xla', 'symbol'), 'unroll': ('xla',)}
+    for argument, value in ('penalty', penalty and penalty[0]), ('unroll', unroll):
+        if value and name not in ('auto', *able[argument]):
             raise ValueError(
-                f"`{argument}` is {value!r}, which needs `engine` 'xla', and it is {name!r}: "
+                f'`{argument}` is {value!r}, which needs `engine` '
+                f'{" or ".join(map(repr, able[argument]))}, and it is {name!r}: '
                 "MXNet's derivatives of derivatives are wrong"
             )
     given = {'penalty': penalty, 'unroll': unroll, **where}
     more = {key: value for key, value in given.items() if value}
-    automatic = ('xla',) if more else ('symbol', 'textbook')
-    if name == 'auto' and not more and _pays(steps, *game):
-        automatic = ('xla', *automatic)
+    if {*more} - {'penalty'}:
+        automatic = ('xla',)
+    elif penalty:
+        automatic = ('symbol',) if _convolves(*game) else ('xla', 'symbol')
+    else:
+        automatic = ('xla',) * _pays(steps, *game) + ('symbol', 'textbook')
     for candidate in automatic if name == 'auto' else (name,):
         try:
             module = importlib.import_module(f'd2l_gan.engines.{candidate}')
@@ -240,13 +246,17 @@ def choose(name, *game, penalty=None, unroll=0, steps=None, **where):
     raise ValueError(f'`engine` is {name!r}, but {reason}') from reason
 
 
-def _pays(steps, net_D, net_G, *game):
+def _pays(steps, *game):
     """Say whether a game is long enough for 'xla', and of operators that XLA is fast at."""
-    if not steps or steps < LONG or importlib.util.find_spec('jax') is None:
-        return False
+    long = steps and steps >= LONG and importlib.util.find_spec('jax') is not None
+    return bool(long and _convolves(*game) is False)
+
+
+def _convolves(net_D, net_G, *game):
+    """Say whether there are convolutions among a game's operators; None where it has no graph."""
     names = ('Z',) if game[-1][2] is None else ('Z', 'condition')
     try:
         found = {node.op for net in (net_D, net_G) for node in graph.trace(net, *names).operators()}
     except graph.NoGraph:
-        return False
-    return not found & {'Convolution', 'Deconvolution'}
+        return None
+    return bool(found & {'Convolution', 'Deconvolution'})

@@ -14,9 +14,18 @@ arithmetic is that of `train.update_D` and `train.update_G`, with less of it:
 import math
 
 from d2l_gan import losses
-from d2l_gan.engines import Adversarial, CannotPlay, adapter, judges_alone, one_adam, splits
+from d2l_gan.engines import (
+    MIXES,
+    Adversarial,
+    CannotPlay,
+    adapter,
+    judges_alone,
+    one_adam,
+    splits,
+)
 from d2l_gan.engines.formula import against_partners, judgement, pack, second_half, trace
 from d2l_gan.engines.operators import Bound, Operator
+from d2l_gan.engines.slopes import Slopes
 
 import numpy
 from mxnet import autograd, gluon, nd, np, sym
@@ -31,11 +40,14 @@ class Symbol(Adversarial):
 
     Args:
         sample: (X, Z, condition), arrays that show the shapes.
+        penalty: None, or the name of a penalty on D's slope and its weight.
     """
 
-    def __init__(self, net_D, net_G, trainer_D, trainer_G, objective, first, device, sample):
+    def __init__(
+        self, net_D, net_G, trainer_D, trainer_G, objective, first, device, sample, penalty=None,
+    ):  # fmt: skip
         super().__init__(net_D, net_G, trainer_D, trainer_G, objective, first, device)
-        self.batches, self.played = {}, []
+        self.batches, self.played, self.penalty = {}, [], penalty
         for trainer in (trainer_D, trainer_G):
             one_adam(trainer, device, sample[0].dtype)
         for loss in (objective.loss_D, objective.loss_G):
@@ -50,11 +62,16 @@ class Symbol(Adversarial):
         )
         if objective.pairs and not self.merge:
             raise CannotPlay('`net_D` mixes examples, as BatchNorm does, and judges pairs of them')
+        if penalty and not self.merge:
+            raise CannotPlay(MIXES)
         # Is one forward pass of G as good as the textbook's two? Not if it draws numbers, nor if it
         # moves the statistics of BatchNorm, which on a CPU the backward pass does.
         self.repeat = device.device_type != 'cpu' and bool(generate.list_auxiliary_states())
         with autograd.train_mode():
             self.repeat |= not np.array_equal(net_G(Z, *given), net_G(Z, *given))
+            packs = [adapter.packed(a, self.pack) for a in (X, *given)]
+            if penalty and not np.array_equal(net_D(*packs), net_D(*packs)):
+                raise CannotPlay('`net_D` draws numbers, as Dropout does: it has no slope')
         self.D, self.G = _Player(trainer_D, device), _Player(trainer_G, device)
 
     def start_averages(self, decay, player='G'):
@@ -97,6 +114,8 @@ class Symbol(Adversarial):
         for judge in batch.judge_both:
             judge.forward()
             judge.backward()
+        if batch.slopes:
+            batch.slopes.add()
         self.D.adam(batch.size)
         if self.objective.clip is not None:
             self.D.clip(self.objective.clip)
@@ -185,6 +204,7 @@ class _Batch:
         judges = *self.judge_both[::-1], self.judge_fake
         logits = [judge.outputs[1].reshape(-1) for judge in judges]
         self.keep = Operator('Concat', logits, logits[0], num_args=len(logits), dim=0)
+        self.slopes = Slopes(game, arrays) if game.penalty else None
         self.shape = self.judge_fake.outputs[1].shape  # of the logits of one batch
         self.size = self.shape[0]
         self.rows, self.chunks, self.used = [], [], 0

@@ -12,6 +12,7 @@ import time
 
 from d2l_gan import graph, losses
 from d2l_gan.engines import (
+    MIXES,
     SECONDS,
     Adversarial,
     CannotPlay,
@@ -75,9 +76,7 @@ class XLA(Adversarial):
         loss_D, loss_G = map(_loss, (objective.loss_D, objective.loss_G))
         alike = not D.moving and judges_alone(net_D, net_G, *sample, self.pack)
         if penalty and not alike:
-            raise CannotPlay(
-                '`net_D` mixes examples, as BatchNorm does: no example has its own slope'
-            )
+            raise CannotPlay(MIXES)
         self.rules = play.Rules(
             D, G, loss_D, loss_G, *map(_adam, (trainer_D, trainer_G)), first, objective.clip,
             objective.boundary, self.pack, objective.pairs, alike,
