@@ -185,7 +185,12 @@ def view(array, shape=None, dtype=None):
         shape, dtype: the array's, where they are known: MXNet takes long to tell.
     """
     shape, dtype = shape or array.shape, numpy.dtype(dtype or array.dtype)
+    memory = (ctypes.c_char * (math.prod(shape) * dtype.itemsize)).from_address(address(array))
+    return numpy.frombuffer(memory, dtype).reshape(shape)
+
+
+def address(array):
+    """Return where the memory of an array of MXNet's begins."""
     pointer = ctypes.c_void_p()
     check_call(_LIB.MXNDArrayGetData(array.handle, ctypes.byref(pointer)))
-    memory = (ctypes.c_char * (math.prod(shape) * dtype.itemsize)).from_address(pointer.value)
-    return numpy.frombuffer(memory, dtype).reshape(shape)
+    return pointer.value

@@ -84,6 +84,7 @@ class XLA(Adversarial):
             self.sharing.several and not D.random,
         )  # fmt: skip
         self.game, self.slots, self.programs, self.played = play.Game(self.rules), {}, {}, []
+        self.seen = {}  # {place: (address, view)}
         self.ahead = 16  # steps in a call, until their time is known
 
     def start_averages(self, decay, player='G'):
@@ -117,9 +118,12 @@ class XLA(Adversarial):
     def views(self):
         """Return Gluon's arrays as NumPy's, in the order of the state."""
         self.slots = self.slots or self.places()
-        for owner, shape in self.slots.values():
+        for place, (owner, shape) in self.slots.items():
             array = owner.data() if isinstance(owner, gluon.Parameter) else owner
-            yield adapter.view(array, shape, self.dtype)
+            at = adapter.address(array)
+            if at != self.seen.get(place, (None,))[0]:
+                self.seen[place] = at, adapter.view(array, shape, self.dtype)
+            yield self.seen[place][1]
 
     def gathered(self):
         """Return all of Gluon's arrays, one after the other in one."""
