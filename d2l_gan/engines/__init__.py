@@ -209,8 +209,8 @@ def choose(name, *game, penalty=None, unroll=0, steps=None, **where):
         name: 'auto', 'textbook', 'symbol' or 'xla'. 'auto' compiles what can be compiled.
         game: what every engine for two players is made with: net_D, net_G, trainer_D, trainer_G,
             objective, first, device, and the sample (X, Z, condition).
-        penalty: None, or a penalty on D's slope and its weight, ('r1', 1.0), for 'xla' and 'symbol';
-            'auto' prefers 'xla', but for convolutions.
+        penalty: None, or a penalty on D's slope and its weight, ('r1', 1.0), for 'xla' and
+            'symbol'; 'auto' prefers the first, but for convolutions.
         unroll: how many steps of D the generator looks ahead, for 'xla'.
         where: `jax_devices` for 'xla', or `contexts` for 'textbook', as `devices.where` has them.
         steps: how many the run is going to have, None where nobody knows. 'auto' takes 'xla' for

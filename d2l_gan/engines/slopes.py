@@ -42,16 +42,15 @@ class Slopes:
         # h^2 and the rounding over h then err alike.
         self.h = float(numpy.finfo(self.ones.dtype).eps) ** (1 / 3)
 
-    def bound(self, game, given, *gradients):
-        """Return D, bound to examples and conditions, with gradients as for `Bound`."""
+    def bound(self, game, given, gradients, how='write'):
+        """Return D, bound to examples and conditions, with `gradients` as for `Bound`."""
         inputs = dict(zip(('X', 'condition'), given))
         variables = [
             pack(sym.var(name, shape=a.shape).as_np_ndarray(), a.shape, game.pack)
             for name, a in inputs.items()
         ]
         Y = trace(game.net_D, *variables).as_nd_ndarray()
-        gradients, *how = gradients
-        return Bound(sym.Group([Y]), {**self.arrays, **inputs}, gradients, game.device, *how)
+        return Bound(sym.Group([Y]), {**self.arrays, **inputs}, gradients, game.device, how)
 
     def add(self):
         """Add the gradient for the batch that is loaded, and the fakes that are made."""
