@@ -357,7 +357,7 @@ r"""
 
 The Gaussian chapter's game has 6 numbers in $G$ and 37 in $D$, noise, batches and Adam. The lesson is
 the same. We watch the squared Wasserstein-2 distance from the truth after each epoch. R1 is a
-derivative of a derivative, which MXNet gets wrong, so it plays on the engine `xla`.
+derivative of a derivative, which MXNet gets wrong; `train` plays it with JAX or, without, takes differences.
 """
 
 # %%
