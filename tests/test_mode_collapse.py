@@ -46,15 +46,17 @@ def test_g_starts_as_wide_as_the_data(name):
 def test_every_remedy_plays_and_is_named_in_the_help(remedy, tmp_path):
     settings = {'num_epochs': 2, 'steps': 2, 'batch_size': 12, 'film': False, 'out': tmp_path}
     assert remedy in ' '.join(chapter.run.__doc__.split())
-    if {'penalty', 'unroll'} & {*chapter.REMEDIES[remedy]}:
-        with pytest.raises(ValueError, match="`(penalty|unroll)` is .*needs `engine` 'xla'"):
-            chapter.run('ring', remedy, engine='textbook', **settings)
+    engine = 'symbol' if 'penalty' in chapter.REMEDIES[remedy] else 'textbook'
+    if 'unroll' in chapter.REMEDIES[remedy]:
+        with pytest.raises(ValueError, match="`unroll` is .*needs `engine` 'xla'"):
+            chapter.run('ring', remedy, engine=engine, **settings)
         return
-    result = chapter.run('ring', remedy, engine='textbook', **settings)
+    result = chapter.run('ring', remedy, engine=engine, **settings)
     assert {'modes', 'high_quality', 'kl'} < {*json.loads((tmp_path / 'scores.json').read_text())}
     points = numpy.load(tmp_path / 'samples.npz')['points']
     assert points.shape == (10_000, 2)
-    assert numpy.array_equal(points, chapter.sample(result.net_G)) or remedy == 'average'
+    kept = 'average' in chapter.REMEDIES[remedy]  # which alone is drawn with
+    assert kept or numpy.array_equal(points, chapter.sample(result.net_G))
 
 
 @needs_jax
@@ -163,7 +165,7 @@ def test_stacked_digits_run(tmp_path):
     images = numpy.load(tmp_path / 'samples.npz')['images']
     assert images.shape == (26_000, 28, 28, 3) and images.dtype == numpy.uint8
     assert 0 < result.scores['modes'] <= 1000 == result.scores['of']
-    assert 0.9 < result.scores['perfect'] < 1
+    assert 0.7 < result.scores['perfect'] < 1
 
 
 @pytest.mark.parametrize('remedy', ['average', 'pac2', 'alike', 'two_rates', 'relativistic'])
@@ -175,4 +177,4 @@ def test_stacked_digits_are_played_with_convolutions(remedy):
     history = chapter.train(*nets, feed, *rules, X, seed=0, callbacks=[], **keywords)
     assert numpy.isfinite(history.loss_D).all() and numpy.isfinite(history.loss_G).all()
     with history.averaged(nets[1]):
-        assert nets[1](np.zeros((2, 100, 1, 1))).shape == (2, 3, 28, 28)
+        assert nets[1](np.zeros((2, 300, 1, 1))).shape == (2, 3, 28, 28)
