@@ -1,12 +1,9 @@
 r"""Penalties on the slope of D, by differences: MXNet's derivatives of derivatives are wrong.
 
 A penalty is a function $p$ of the slope's length $n = \|\nabla_x D\|$ at some points $x$; which
-ones, `d2l_gan.xla.penalties` tells. With $v$, the slope's direction, its gradient in the weights is
-
-$$p'(n)\, \nabla_\theta (v \cdot \nabla_x D) \approx
-p'(n)\, \nabla_\theta \frac{D(x + h v) - D(x - h v)}{2 h},$$
-
-two first derivatives, of D on both sides of each point.
+ones, `d2l_gan.xla.penalties` tells. With $v$, the slope's direction, its gradient in D's weights is
+$p'(n)\,\nabla_\theta (v \cdot \nabla_x D)$, and $v \cdot \nabla_x D$ is about
+$(D(x + h v) - D(x - h v)) / 2h$: two first derivatives, of D on both sides of each point.
 """
 
 from d2l_gan.engines.formula import pack, trace
