@@ -182,14 +182,13 @@ class XLA(Adversarial):
         shapes = {place: shape for place, (_, shape) in self.slots.items()}
 
         def program(flat, pool, notes, start, stop):
-            state, notes = self.game.play(_unpacked(flat, shapes), pool, notes, start, stop)
-            flat = jnp.concatenate([_at(state, place).ravel() for place in shapes])
-            return flat, notes, jax.vmap(self.game.judge_notes)(notes)
+            carry = self.game.play(_unpacked(flat, shapes), pool, notes, start, stop)
+            return self.called(shapes, *carry)
 
         if flat.ndim == 2:
             axes = {'X': 1, 'Z': 1, 'condition': 1, 'rates': None, 'key': 0}
             program = jax.vmap(program, (0, axes, 1, None, None), (0, 1, 1))
-        elif not self.sharing.several and runtime.copied_by_loops(flat):
+        elif not self.sharing.several and runtime.copied_by_loops(flat, self.sharing.first):
             return self.compile_step(shapes, flat, *arguments)
         bounds = numpy.int32(0), numpy.int32(0)
         with runtime.keeping():
@@ -212,9 +211,7 @@ class XLA(Adversarial):
             return self.game.one(pool, i, carry)
 
         def end(carry):
-            state, notes = carry
-            flat = jnp.concatenate([_at(state, place).ravel() for place in shapes])
-            return flat, notes, jax.vmap(self.game.judge_notes)(notes)
+            return self.called(shapes, *carry)
 
         def program(flat, pool, notes, start, stop):
             carry = begin(flat, notes)
@@ -228,6 +225,11 @@ class XLA(Adversarial):
             one = jax.jit(one, donate_argnums=0).lower(carry, pool, numpy.int32(0)).compile()
             end = jax.jit(end).lower(carry).compile()
         return program
+
+    def called(self, shapes, state, notes):
+        """Return what a call does at its end: the state as one array, the notes, and their sums."""
+        flat = jnp.concatenate([_at(state, place).ravel() for place in shapes])
+        return flat, notes, jax.vmap(self.game.judge_notes)(notes)
 
     def rates(self, steps):
         """Return Adam's corrected rates of D and G and the average's, (steps, 3)."""

@@ -87,7 +87,7 @@ def precision(dtype):
     return switch(wide)
 
 
-def copied_by_loops(state):
+def copied_by_loops(state, device):
     """Return whether XLA's loop would spend longer on copies of a game's state than calls cost.
 
     The compiler for CPUs of JAX 0.4 copies in each turn what a step moves: with JAX 0.4.30 the deep
@@ -95,8 +95,10 @@ def copied_by_loops(state):
 
     Args:
         state: an array that holds it.
+        device: JAX's.
     """
-    return jax.__version_info__ < (0, 5) and state.nbytes > 2**20
+    old = device.platform == 'cpu' and jax.__version_info__ < (0, 5)
+    return old and state.nbytes > 2**20
 
 
 def _directory():
