@@ -167,8 +167,8 @@ def convolutions(shape=(1, 28, 28), kinds=10, width=16, norm=False):
     narrow = {'use_bias': False, 'weight_initializer': init.Normal(0.02)}
     kernels, body, net_G = KERNELS[shape[1]], nn.HybridSequential(), nn.HybridSequential()
     for i, kernel in enumerate(kernels):
-        how = narrow if norm else {'weight_initializer': he}
-        body.add(nn.Conv2D(width * 2**i, kernel, 2, 1, **how))
+        start = narrow if norm else {'weight_initializer': he}
+        body.add(nn.Conv2D(width * 2**i, kernel, 2, 1, **start))
         if norm:
             body.add(nn.BatchNorm())
         body.add(nn.LeakyReLU(0.2))

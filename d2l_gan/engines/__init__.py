@@ -234,7 +234,7 @@ def choose(name, *game, penalty=None, unroll=0, steps=None, **where):
     if {*more} - {'penalty'}:
         automatic = ('xla',)
     elif penalty:
-        automatic = ('symbol',) if _convolves(*game) else ('xla', 'symbol')
+        automatic = ('symbol',) if _unfit(*game) else ('xla', 'symbol')
     else:
         automatic = ('xla',) * _pays(steps, *game) + ('symbol', 'textbook')
     for candidate in automatic if name == 'auto' else (name,):
@@ -249,14 +249,14 @@ def choose(name, *game, penalty=None, unroll=0, steps=None, **where):
 def _pays(steps, *game):
     """Say whether a game is long enough for 'xla', and of operators that XLA is fast at."""
     long = steps and steps >= LONG and importlib.util.find_spec('jax') is not None
-    return bool(long and _convolves(*game) is False)
+    return bool(long and not _unfit(*game))
 
 
-def _convolves(net_D, net_G, *game):
-    """Say whether there are convolutions among a game's operators; None where it has no graph."""
+def _unfit(net_D, net_G, *game):
+    """Say whether 'xla' is no choice: XLA is slow at convolutions, and has to have a graph."""
     names = ('Z',) if game[-1][2] is None else ('Z', 'condition')
     try:
         found = {node.op for net in (net_D, net_G) for node in graph.trace(net, *names).operators()}
     except graph.NoGraph:
-        return None
+        return True
     return bool(found & {'Convolution', 'Deconvolution'})
