@@ -13,7 +13,7 @@ from mxnet.gluon import nn
 
 jax = pytest.importorskip('jax', reason='needs JAX (the extra xla)')
 from d2l_gan.engines import CannotPlay, xla  # noqa: E402
-from d2l_gan.xla import play, saved  # noqa: E402
+from d2l_gan.xla import play, runtime, saved  # noqa: E402
 from d2l_gan.xla.penalties import NAMES, penalty  # noqa: E402
 from tests import test_xla  # noqa: E402
 from tests.marks import first_alone  # noqa: E402
@@ -27,7 +27,7 @@ KEY = numpy.array([0, 1], 'uint32')
 
 @pytest.fixture(autouse=True)
 def float64():
-    with jax.experimental.enable_x64():
+    with runtime.precision('float64'):
         yield
 
 

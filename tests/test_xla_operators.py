@@ -11,7 +11,7 @@ from mxnet.gluon import nn
 
 jax = pytest.importorskip('jax', reason='needs JAX (the extra xla)')
 from d2l_gan import graph  # noqa: E402
-from d2l_gan.xla import operators, translate  # noqa: E402
+from d2l_gan.xla import operators, runtime, translate  # noqa: E402
 
 from jax.test_util import check_grads  # noqa: E402
 
@@ -20,7 +20,7 @@ npx.set_np()
 
 @pytest.fixture(autouse=True)
 def float64():
-    with jax.experimental.enable_x64():
+    with runtime.precision('float64'):
         yield
 
 

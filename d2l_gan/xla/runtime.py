@@ -83,7 +83,8 @@ def several(kind, numbers):
 def precision(dtype):
     """Return a context in which JAX computes with `dtype`, though that be float64."""
     wide = str(dtype) == 'float64'
-    switch = getattr(jax, 'enable_x64', None) or jax.experimental.enable_x64
+    # Asked for by name: a setting of JAX 0.11 has no truth value.
+    switch = jax.enable_x64 if hasattr(jax, 'enable_x64') else jax.experimental.enable_x64
     return switch(wide)
 
 
