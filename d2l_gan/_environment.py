@@ -18,6 +18,7 @@ _VALUES = {
     **dict.fromkeys(('PINF', 'Inf', 'Infinity', 'infty'), float('inf')),
     **dict.fromkeys(('NaN', 'NAN'), float('nan')),
     **{name: getattr(builtins, name) for name in ('bool', 'int', 'float', 'object')},
+    'compat': SimpleNamespace(basestring=str),
 }
 # And what they are called today; MXNet re-exports those without a new name and never calls them.
 _READ = (

@@ -30,6 +30,7 @@ def test_restores_all_that_is_missing_from_a_new_numpy():
     assert numpy.isnan([fake.NaN, fake.NAN]).all()
     assert str(fake.NZERO) == '-0.0' and str(fake.PZERO) == '0.0'
     assert (fake.bool, fake.int, fake.float, fake.object) == (bool, int, float, object)
+    assert fake.compat.basestring is str
     assert fake.float_ is fake.float64 and fake.complex_ is fake.complex128
     assert fake.product is fake.prod and fake.alltrue is fake.all and fake.sometrue is fake.any
     assert fake.in1d is fake.isin and fake.row_stack is fake.vstack
