@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from d2l_gan.archive import VERSIONS, CheckpointError, host, naming, read, write
+from d2l_gan.engines import adapter
 from d2l_gan.files import versions
 from d2l_gan.game import History
 from d2l_gan.speak import tell
@@ -108,6 +109,7 @@ def restore(path, game):
             )
             others += [f'{key} {old}'] if old != new else []
     for name, array in live(game).items():
+        adapter.address(array)  # brings what is in an order of oneDNN's into the usual one
         array[:] = arrays[name]
     game.set_counters(counters)
     game.history.from_dict(history)
