@@ -20,6 +20,8 @@ def _watch():
 def _fail(*error):
     traceback.print_exception(*error)
     os._exit(1)
+sys.stdout = os.fdopen(os.dup(1), 'w')
+os.dup2(2, 1)  # what a library prints, as JAX's does of its peers, is no result
 threading.Thread(target=_watch, daemon=True).start()
 sys.excepthook = _fail
 """

@@ -13,6 +13,7 @@ import pytest
 
 
 def greet():
+    os.system('echo what a library prints')
     print(json.dumps([os.environ['ROLE'], WORD]))  # noqa: F821 - as the head says
     print(json.dumps(None))
 
