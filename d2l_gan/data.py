@@ -44,7 +44,7 @@ class Batches:
         steps: batches in an epoch, all of them full, reshuffling as often as that takes; None
             takes every row once.
         replace: draw each row independently, so that an epoch may repeat some and miss others.
-        device: where X is wanted, as for `devices.device`; None leaves an MXNet array where it is.
+        device: where X is wanted, as for `devices.home`; None leaves an MXNet array where it is.
         condition: (num_examples, ...), what belongs to each row; batches are then (X, condition).
     """
 
@@ -64,8 +64,8 @@ class Batches:
     def _placed(self, array):
         if not isinstance(array, np.ndarray):
             array = numpy.asarray(array)
-            return np.array(array, dtype=array.dtype, ctx=devices.device(self.device))
-        return array if self.device is None else array.as_in_ctx(devices.device(self.device))
+            return np.array(array, dtype=array.dtype, ctx=devices.home(self.device))
+        return array if self.device is None else array.as_in_ctx(devices.home(self.device))
 
     def __len__(self):
         return self.steps or math.ceil(self.num_examples / self.batch_size)

@@ -61,6 +61,14 @@ def device(spec=None):
     return spec if isinstance(spec, mx.Context) else mx.Context(kind, number)
 
 
+def home(spec=None):
+    """Return the context of what Gluon has for a `spec` as of `device`.
+
+    That of a GPU which JAX alone has is the CPU.
+    """
+    return device('cpu' if of_jax(spec, 'auto') else spec)
+
+
 class Where(NamedTuple):
     """Where a game is played.
 
@@ -155,19 +163,24 @@ def of_jax(spec, engine):
     return dict(enumerate(runtime.devices('gpu'))).get(number)
 
 
+def _of_jax():
+    """Return what JAX has beside it, in brackets, or ''."""
+    found = [f'gpu({number})' for number in range(10) if of_jax(f'gpu({number})', 'xla')]
+    return f" (JAX has {', '.join(found)}, for `engine='xla'` alone)" if found else ''
+
+
 def _what_is_there():
     found = num_gpus()
     if found:
         names = ', '.join(f'"gpu({number})"' for number in range(found))
-        return f'it must be one of the devices that are here: "cpu", {names}'
+        return f'it must be one of the devices that are here: "cpu", {names}{_of_jax()}'
     if mx.runtime.Features().is_enabled('CUDA'):
         return (
             'only "cpu" is here: this MXNet is built for GPUs, but no NVIDIA driver or GPU answers '
             '(does `nvidia-smi` list one?)'
         )
-    return (
-        'only "cpu" is here, because this MXNet is built without GPUs; '
-        "with an NVIDIA GPU on Linux, install the extra: pip install 'd2l_gan[gpu]'"
+    return 'only "cpu" is here, because this MXNet is built without GPUs' + (
+        _of_jax() or "; with an NVIDIA GPU on Linux, install the extra: pip install 'd2l_gan[gpu]'"
     )
 
 

@@ -188,7 +188,7 @@ class Batches(data.Batches):
         if condition is not None:
             condition = condition[pictures.train]
         super().__init__(numbers, batch_size, steps, condition=condition)
-        self.pictures, self.to = pictures, devices.device(device)
+        self.pictures, self.to = pictures, devices.home(device)
 
     def __iter__(self):
         for numbers, *condition in super().__iter__():

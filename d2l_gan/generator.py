@@ -69,7 +69,7 @@ def described(net_G, conditional=False):
 
 def load_generator(path, device=None):
     """Return the `Generator` saved at `path`; raise CheckpointError if the file is damaged."""
-    device = devices.device(device)
+    device = devices.home(device)
     header, arrays = read(path, 'generator')
     with naming(path):
         shape = header['latent_dim']

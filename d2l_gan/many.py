@@ -27,6 +27,7 @@ def train_many(
     net_D, net_G, data_iter, num_epochs, lr_D, lr_G, latent_dim, data=None, *, seeds,
     objective='bce', prior='normal', beta1=0.9, beta2=0.999, decay=False, average=None,
     initializer=init.Normal(0.02), first='D', penalty=None, penalty_weight=1.0, unroll=0,  # noqa: B008
+    device='cpu',
 ):  # fmt: skip
     """Play the game of `train.train` once for each seed, and return a list of `Run`s.
 
@@ -38,6 +39,7 @@ def train_many(
         seeds: iterable of ints >= 0.
         data_iter: as for `train.train`, or a function that returns it for a seed, if each has
             examples of its own, of the same shapes.
+        device: 'cpu', or 'gpu' or 'gpu(1)' for one of JAX's.
         net_D, net_G, ...: all others as for `train.train`; `data` is not looked at.
 
     Raises:
@@ -50,7 +52,8 @@ def train_many(
         check.fail('seeds', seeds, 'at least one int >= 0')
     check.whole('num_epochs', num_epochs)
     sources = [data_iter(seed) if callable(data_iter) else data_iter for seed in seeds]
-    device, objective = devices.device('cpu'), losses.objective(objective)
+    place, objective = devices.where(device, None, 'xla'), losses.objective(objective)
+    device = place.contexts[0]
     sample, noise, _, fixed_condition = start.prepare(
         net_D, net_G, sources[0], latent_dim, prior, initializer, seeds[0], device
     )
@@ -59,7 +62,7 @@ def train_many(
                 zip((net_D, net_G), rates.values())]  # fmt: skip
     engine = engines.choose(
         'xla', net_D, net_G, *trainers, objective, first, device, sample,
-        penalty=penalty and (penalty, penalty_weight), unroll=unroll,
+        penalty=penalty and (penalty, penalty_weight), unroll=unroll, **place.given(),
     )  # fmt: skip
     states = []
     for seed in seeds:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import types
 
-from d2l_gan import data, engines, losses
+from d2l_gan import data, devices, engines, losses
 from d2l_gan.callbacks import Checkpoint
 from d2l_gan.engines import CannotPlay, NotFinite, adapter, pools
 from d2l_gan.engines.textbook import Textbook
@@ -586,3 +586,28 @@ def test_a_gpu_of_jaxs_serves_whatever_mxnet_was_built_for(monkeypatch):
     assert {type(players) for players in chosen} == {xla.XLA}
     with pytest.raises(RuntimeError, match='`device` is "gpu\\(7\\)"'):
         run('xla', device='gpu(7)')
+
+
+def test_what_gluon_has_lies_on_the_cpu_for_a_gpu_that_jax_alone_has(monkeypatch):
+    monkeypatch.setattr(runtime, 'devices', lambda kind: jax.devices('cpu'))
+    X = numpy.ones((4, 2))
+    assert data.Batches(X, 2, device='gpu').array.ctx == mx.cpu()
+    assert data.Batches(np.array(X), 2, device=mx.gpu(0)).array.ctx == mx.cpu()
+    told = "JAX has gpu\\(0\\).*, for `engine='xla'` alone"
+    for call in (lambda: data.Batches(X, 2, device='gpu(7)'), lambda: devices.device('gpu')):
+        with pytest.raises(RuntimeError, match=told):
+            call()
+
+
+def test_a_precision_is_chosen_whose_switch_has_no_truth_value(monkeypatch):
+    """JAX 0.11's has none."""
+
+    class Switch:
+        __bool__ = None
+
+        def __call__(self, wide):
+            return wide
+
+    monkeypatch.setattr(jax, 'enable_x64', Switch(), raising=False)
+    assert runtime.precision('float64') is True
+    assert runtime.precision('float32') is False
