@@ -54,7 +54,8 @@ scores: .venv/.test ## Print how good each chapter's samples are, over several s
 bench: .venv/.test .venv/.xla ## Time a training step beside the textbook's code and PyTorch.
 	$(python) -m tests.benchmarks $(ARGS)
 
-gpu: .venv/.test ## Prove on a GPU that JAX sees: parity, timing; ARGS=--rehearse without one.
+# With CUDA's JAX, unless it is a rehearsal.
+gpu: .venv/.test $(if $(findstring --rehearse,$(ARGS)),.venv/.xla,.venv/.gpu) ## Prove on a GPU: chapters, parity, timing; ARGS=--rehearse without one.
 	$(python) -m tests.benchmarks.gpu $(ARGS)
 
 weather: .venv/.test ## Kill, damage and starve trainings, and print what was lost.
@@ -103,7 +104,7 @@ clean: ## Remove the environment and everything that was generated.
 	@.ci/install .venv
 	@touch $@
 
-.venv/.test .venv/.notebook .venv/.book .venv/.xla .venv/.release: .venv/.base
+.venv/.test .venv/.notebook .venv/.book .venv/.xla .venv/.gpu .venv/.release: .venv/.base
 	@echo 'Installing the extra $(subst .,,$(notdir $@))' >&2
 	@.ci/install .venv $(subst .,,$(notdir $@))
 	@touch $@

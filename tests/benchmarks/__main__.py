@@ -56,9 +56,9 @@ TARGETS = [
 ]  # fmt: skip
 
 
-def pytorch():
+def pytorch(cuda=False):
     """Return the interpreter of an environment with PyTorch, made if need be; None if it cannot."""
-    home = OUT / 'torch'
+    home = OUT / ('torch-cuda' if cuda else 'torch')
     python = home / 'bin' / 'python'
     if not (home / 'ready').exists():
         candidates = [sys.executable, *(shutil.which(f'python3.{n}') for n in (11, 12, 13, 10))]
@@ -67,12 +67,13 @@ def pytorch():
         if not able:
             click.echo('PyTorch 2.13 needs Python 3.10 or newer, and there is none here', err=True)
             return None
-        click.echo(f'Installing {TORCH} for the CPU into {home.relative_to(ROOT)}', err=True)
+        kind = 'CUDA' if cuda else 'the CPU'
+        click.echo(f'Installing {TORCH} for {kind} into {home.relative_to(ROOT)}', err=True)
         shutil.rmtree(home, ignore_errors=True)
         subprocess.check_call([able[0], '-m', 'venv', str(home)])
         index = ['--extra-index-url', 'https://download.pytorch.org/whl/cpu', '--retries', '1']
         pip = [str(python), '-m', 'pip', 'install', '--quiet', TORCH, 'numpy']
-        if subprocess.call(pip) and subprocess.call(pip + index):
+        if subprocess.call(pip) and (cuda or subprocess.call(pip + index)):
             click.echo('PyTorch could not be installed: its columns stay empty', err=True)
             return None
         (home / 'ready').touch()
@@ -80,15 +81,16 @@ def pytorch():
 
 
 class Player:
-    """A process that plays one form of one system."""
+    """A process that plays one form of one system, on the `device` if it can."""
 
-    def __init__(self, form, system, threads, torch=None, **env):
+    def __init__(self, form, system, threads, torch=None, device='cpu', **env):
         modules = {'textbook': 'textbook', 'updates': 'ours', 'static': 'ours', 'xla': 'ours',
                    'jit': 'by_hand', 'scan': 'by_hand', 'given': 'by_hand'}  # fmt: skip
         python = sys.executable if form in modules else torch
         module = f'tests.benchmarks.{modules.get(form, "pytorch")}'
         self.process = subprocess.Popen(
-            [python, '-W', 'ignore', '-m', module, json.dumps(system), form], cwd=ROOT, text=True,
+            [python, '-W', 'ignore', '-m', module, json.dumps(system), form, device],
+            cwd=ROOT, text=True,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
             env=dict(os.environ, OMP_NUM_THREADS=str(threads), NPROC=str(threads),  # XLA's
                      PYTHONPATH=str(ROOT), **env),
@@ -108,15 +110,16 @@ class Player:
     def close(self):
         self.process.stdin.close()
         self.process.wait()
+        self.process.stdout.close()
 
 
-def race(system, forms, threads, torch, rounds, seconds):
+def race(system, forms, threads, torch, rounds, seconds, device='cpu'):
     """Return {form: {'us': one per round, 'memory': MB}}."""
     found = {form: {'us': []} for form in forms}
     with contextlib.ExitStack() as stack:
         players = {}
         for form in forms:
-            players[form] = Player(form, system, threads, torch)
+            players[form] = Player(form, system, threads, torch, device)
             stack.callback(players[form].close)
         for player in players.values():  # they have started side by side
             player.answer()

@@ -2,7 +2,7 @@
 
 Both draw noise with JAX, where it is drawn while the step runs. The form 'given' is the scan again,
 with the order and the noise that the other forms of the game have: seeded anew each epoch, and
-drawn by MXNet.
+drawn by MXNet. Convolutions are for GPUs, and have their channels last, as JAX has them.
 """
 
 import itertools
@@ -11,7 +11,7 @@ import sys
 import time
 
 from tests.benchmarks.meter import Meter
-from tests.benchmarks.systems import LEARNING_RATE
+from tests.benchmarks.systems import LEARNING_RATE, halvings
 
 import jax
 import jax.numpy as jnp
@@ -24,6 +24,48 @@ ACTIVATIONS = {
     None: lambda x: x,
 }
 BETAS = 0.9, 0.999
+
+
+def players(keys, s):
+    """Return the weights of D and G, and the functions (weights, examples or noise) -> result."""
+    if 'picture' in s:
+        return convolutions(keys, s)
+    nets = network(keys[0], s['width'], s['D']), network(keys[1], s['latent_dim'], s['G'])
+    return nets, [lambda w, x, name=name: apply(w, s[name], x) for name in 'DG']
+
+
+def convolutions(keys, s):
+    """Return what `players` does for `chapters.dcgan.networks`, without the moving statistics."""
+    colours, way, kernels, widths = halvings(s)
+    down = zip([colours, *widths], [*widths, 1], [*kernels[::-1], way[0]])
+    up = zip([s['latent_dim'], *widths[::-1]], [*widths[::-1], colours], [way[0], *kernels])
+    nets = []
+    for key, shapes in zip(keys, (down, up)):
+        draw = lambda key, a, b, k: 0.02 * jax.random.normal(key, (k, k, a, b))
+        sizes = list(shapes)
+        kernel = [draw(k, *one) for k, one in zip(jax.random.split(key, len(sizes)), sizes)]
+        nets.append([(w, jnp.ones(w.shape[-1]), jnp.zeros(w.shape[-1])) for w in kernel])
+    nets[0] = [(w, bias) for w, _, bias in nets[0]]
+
+    def D(weights, x):
+        for i, (w, bias) in enumerate(weights):
+            last = i == len(weights) - 1
+            how = ((1, 1), 'VALID') if last else ((2, 2), [(1, 1)] * 2)
+            x = jax.lax.conv_general_dilated(x, w, *how, dimension_numbers=('NHWC', 'HWIO', 'NHWC'))
+            x = x + bias if last else jax.nn.leaky_relu(x + bias, 0.2)
+        return x.reshape(-1, 1)
+
+    def G(weights, z):
+        x = z[:, None, None]
+        for i, (w, scale, shift) in enumerate(weights):
+            stride, edge = (2, w.shape[0] - 2) if i else (1, w.shape[0] - 1)
+            x = jax.lax.conv_transpose(x, w, (stride, stride), [(edge, edge)] * 2)
+            if i == len(weights) - 1:
+                return jnp.tanh(x + shift)
+            mean, var = x.mean((0, 1, 2)), x.var((0, 1, 2))
+            x = jax.nn.relu((x - mean) * jax.lax.rsqrt(var + 1e-5) * scale + shift)
+
+    return nets, [D, G]
 
 
 def network(key, inputs, layers):
@@ -58,17 +100,17 @@ def adam(player, gradient, t):
     return weights, means, squares
 
 
-def game(s):
+def game(s, play_D, play_G):
     """Return the function (state, (X, Z or None)) -> (state, losses): a step."""
     size = s['batch_size'], s['latent_dim']
 
     def loss_D(D, X, fake_X):
-        Y = apply(D, s['D'], jnp.concatenate([X, fake_X]))
+        Y = play_D(D, jnp.concatenate([X, fake_X]))
         real_Y, fake_Y = jnp.split(Y, 2)
         return (cross_entropy(real_Y, 1 - s['smoothing']) + cross_entropy(fake_Y, 0)) / 2
 
     def loss_G(G, D, Z):
-        fake_Y = apply(D, s['D'], apply(G, s['G'], Z))
+        fake_Y = play_D(D, play_G(G, Z))
         return (
             -cross_entropy(fake_Y, 0) if s['objective'] == 'minimax' else cross_entropy(fake_Y, 1)
         )
@@ -81,7 +123,7 @@ def game(s):
             normal = s['prior'] == 'normal'
             Z = jax.random.normal(own, size) if normal else jax.random.uniform(own, size, minval=-1)
         t = t + 1
-        found_D, gradient = jax.value_and_grad(loss_D)(D[0], X, apply(G[0], s['G'], Z))
+        found_D, gradient = jax.value_and_grad(loss_D)(D[0], X, play_G(G[0], Z))
         D = adam(D, gradient, t)
         found_G, gradient = jax.value_and_grad(loss_G)(G[0], D[0], Z)
         G = adam(G, gradient, t)
@@ -110,11 +152,14 @@ def given(s, X):
 
 
 def main():
-    s, form = json.loads(sys.argv[1]), sys.argv[2]
-    meter, step = Meter(), game(s)
-    key, *keys = jax.random.split(jax.random.PRNGKey(0), 4)
-    X = jax.random.uniform(keys[0], (s['num_examples'], s['width']), minval=-1)
-    nets = network(keys[1], s['width'], s['D']), network(keys[2], s['latent_dim'], s['G'])
+    s, form, device = json.loads(sys.argv[1]), *sys.argv[2:4]
+    jax.config.update('jax_default_device', jax.devices(device)[0])
+    jax.config.update('jax_default_matmul_precision', 'highest')  # float32, as everywhere here
+    meter, (key, *keys) = Meter(), jax.random.split(jax.random.PRNGKey(0), 4)
+    shape = (*s['picture'][1:] * 2, s['picture'][0]) if 'picture' in s else (s['width'],)
+    X = jax.random.uniform(keys[0], (s['num_examples'], *shape), minval=-1)
+    nets, functions = players(keys[1:], s)
+    step = game(s, *functions)
     zeros = [jax.tree_util.tree_map(jnp.zeros_like, net) for net in nets]
     state = *((net, zero, zero) for net, zero in zip(nets, zeros)), jnp.float32(0), key
     batches = s['num_examples'] // s['batch_size']
@@ -122,7 +167,7 @@ def main():
     @jax.jit
     def shuffled(key):
         rows = jax.random.permutation(key, len(X))[: batches * s['batch_size']]
-        return X[rows].reshape(batches, s['batch_size'], -1)
+        return X[rows].reshape(batches, s['batch_size'], *shape)
 
     one, epoch = jax.jit(step), jax.jit(lambda state, X: jax.lax.scan(step, state, X))
     pools = given(s, X) if form == 'given' else None

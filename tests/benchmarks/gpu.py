@@ -1,104 +1,291 @@
-"""The proof on a machine with a GPU: `make gpu`. Every chapter short, parity with the CPU, timing.
+"""The proof on a machine with a GPU, in one command: `make gpu`.
 
-`--rehearse` plays everything on JAX's CPU instead, to see that it would run. The table goes to
-build/bench/gpu.md, and says which of the two it was.
+On the GPU that JAX sees every chapter plays for a moment, steps are those of the CPU, and systems
+are timed beside PyTorch and JAX by hand. `--rehearse` lets JAX's CPU answer for the GPU. The page
+goes to build/bench/gpu.md, and says which of the two it was.
 """
 
+import contextlib
+import hashlib
 import importlib
-import json
+import multiprocessing
 import os
-import platform
 import subprocess
 import sys
 import tempfile
 import time
+import traceback
+from importlib import metadata, util
+from pathlib import Path
 
 from d2l_gan import data, files, losses
+from d2l_gan.callbacks import Checkpoint
+from d2l_gan.many import train_many
 from d2l_gan.train import train
-from d2l_gan.xla import runtime
-from tests.benchmarks.ours import network
-from tests.benchmarks.systems import LEARNING_RATE, SYSTEMS
+from d2l_gan.xla import runtime, saved
+from tests.benchmarks import __main__ as bench
+from tests.benchmarks.ours import game
+from tests.benchmarks.systems import SYSTEMS
 
 import click
+import mxnet as mx
 import numpy
+from mxnet import init, np
 
-# Every chapter that trains, for a moment; {chapter, and what is special: keywords of its run}.
+OUT = bench.OUT / 'gpu.md'
+GPU = {'seed': 0, 'device': 'gpu'}  # for chapters that choose their engine
+XLA = {**GPU, 'engine': 'xla'}
+POINTS = {'film': False, 'num_epochs': 3, **XLA}
+DIGITS = {'film': False, 'num_epochs': 2, 'data': 'digits', 'score': False}
+# Every chapter, for a moment: {title: keywords of its run}.
 RUNS = {
-    'gaussian': {'num_epochs': 3},
-    'gaussian-wasserstein': {'num_epochs': 3, 'objective': 'wasserstein'},
-    'sine': {'num_epochs': 3},
-    'sine-waves': {'num_epochs': 3, 'data': 'waves', 'stop': 'never', 'objective': 'hinge'},
-    'mnist_vanilla': {'num_epochs': 2, 'data': 'digits', 'num_examples': 500, 'score': False},
-    'mnist_leaky': {'num_epochs': 2, 'data': 'digits', 'num_examples': 550, 'score': False},
-    'mnist_deep': {'num_epochs': 2, 'data': 'digits', 'steps': 12, 'score': False},
+    'gaussian': POINTS,
+    'gaussian, wasserstein': {**POINTS, 'objective': 'wasserstein'},
+    'static_graph': {'seed': 0, 'num_epochs': 2, 'steps': 10, 'rounds': 1},  # MXNet's alone
+    'xla': {**GPU, 'num_epochs': 2, 'steps': 10, 'rounds': 1},
+    'mnist_vanilla': {**DIGITS, **XLA, 'num_examples': 500},
+    'mnist_leaky': {**DIGITS, **XLA, 'num_examples': 550},
+    'mnist_deep': {**DIGITS, **XLA, 'steps': 12},
+    'dcgan': {**DIGITS, **XLA, 'num_examples': 500, 'width': 8},
+    'conditional': {**DIGITS, **XLA, 'steps': 12, 'penalty': 'r1'},
+    'conditional, convolutional': {**DIGITS, **XLA, 'steps': 12, 'conv': True},
+    'mode_collapse': {**POINTS, 'steps': 20},
+    'mode_collapse, unrolled': {**POINTS, 'steps': 20, 'remedy': 'unrolled'},
+    'convergence': {**GPU, 'num_epochs': 2, 'steps': 20, 'num_seeds': 1},
+    'autoencoder': {**DIGITS, 'seed': 0, 'num_examples': 500, 'codes': 10},  # MXNet's, too
+    'sine': POINTS,
+    'sine, waves': {**POINTS, 'data': 'waves', 'objective': 'hinge'},
+    'parallel': {**GPU, 'num_epochs': 1, 'num_seeds': 2, 'rounds': 1},
 }  # fmt: skip
+# These rates move the weights; those of the timings hardly do.
+RATES = {
+    'gaussian': (0.05, 0.005), 'sine': (1e-4, 1e-4), 'mnist_leaky': (2e-3, 2e-3),
+    'mnist_deep': (2e-4, 2e-4), 'dcgan_colour': (2e-4, 2e-4), 'dcgan_grey': (2e-4, 2e-4),
+}  # fmt: skip
+STEPS, FAILED, OTHER = 50, 'FAILED', 'OTHER BITS'
+FORMS = {
+    'static': 'ours, compiled, on the CPU', 'xla': bench.FORMS['xla'], 'jit': bench.FORMS['jit'],
+    'scan': bench.FORMS['scan'], 'given': bench.FORMS['given'], 'eager': bench.FORMS['eager'],
+    'fused': bench.FORMS['fused'], 'compiled': bench.FORMS['compiled'],
+    'graph': "PyTorch, CUDA's graph",
+}  # fmt: skip
+ALONE = """
+import sys
+sys.modules['mxnet'] = None
+from d2l_gan.xla import saved
+import numpy
+game = saved.load(sys.argv[1])
+X = numpy.random.default_rng(0).uniform(-1, 1, (64, 2))
+(before, _), *_, (after, _) = game.play(X, 50, 8)
+place, = game.state['G']['weights'].popitem()[1].devices()
+print(f'loss_D {before:.3f}, {after:.3f} after 50 epochs, on {place.device_kind}')
+"""
 
 
-def play(system, device, epochs=6):
-    """Return the history of a system, and microseconds a step, the best epoch's."""
+def rehearse():
+    """Let JAX's CPU answer for the GPU, in this process, and for fewer steps."""
+    global STEPS
+    STEPS, devices = 10, runtime.devices
+    runtime.devices = lambda kind: devices('cpu')
+
+
+def chapter(title):
+    """Run a chapter for a moment; return its title and seconds, or how it failed."""
+    run, start = importlib.import_module('chapters.' + title.split(',')[0]).run, time.perf_counter()
+    with tempfile.TemporaryDirectory() as out, contextlib.redirect_stdout(sys.stderr):
+        try:
+            run(**RUNS[title], out=out)
+        except Exception as error:  # the others are to be seen, too
+            traceback.print_exc()
+            return f'{title} {FAILED} ({type(error).__name__})'
+    return f'{title} {time.perf_counter() - start:.1f}'
+
+
+def played(system, dtype='float32', engine='xla', callbacks=()):
+    """Play a system for `STEPS` steps; return {name: array} of its weights and losses."""
     s = SYSTEMS[system]
-    X = numpy.random.default_rng(0).uniform(-1, 1, (s['num_examples'], s['width']))
-    batches = data.Batches(X.astype('float32'), s['batch_size'])
+    net_D, net_G, shape, latent_dim = game(s)
+    Z = np.zeros((2, *latent_dim) if 'picture' in s else (2, latent_dim))
+    mx.random.seed(0)
+    for net, x in ((net_G, Z), (net_D, np.zeros((2, *shape)))):
+        net.initialize(init.Normal(0.02), force_reinit=True)
+        net(x)  # MXNet draws float32 alone, and draws when it knows the shapes
+        net.cast(dtype)
+    num = STEPS // 5 * s['batch_size']
+    X = numpy.random.default_rng(0).uniform(-1, 1, (num, *shape)).astype(dtype)
     history = train(
-        network(s['D']), network(s['G']), batches, epochs,
-        LEARNING_RATE, LEARNING_RATE, s['latent_dim'], X,
+        net_D, net_G, data.Batches(X, s['batch_size']), 5, *RATES[system], latent_dim, X,
         objective=losses.objective(s['objective'], label_smoothing=s['smoothing']),
-        prior=s['prior'], first=s['first'], seed=0, engine='xla', device=device, callbacks=[],
+        prior=s['prior'], first=s['first'], seed=0, engine=engine,
+        device='gpu' if engine == 'xla' else 'cpu', initializer=None, callbacks=list(callbacks),
     )  # fmt: skip
-    return history, 1e6 * s['batch_size'] / max(history.examples_per_sec)
+    weights = {
+        f'{player} {name}': p.data().asnumpy()
+        for player, net in (('D', net_D), ('G', net_G))
+        for name, p in net._collect_params_with_prefix().items()
+    }
+    return {'loss_D': history.loss_D, 'loss_G': history.loss_G, **weights}
 
 
-def by_hand(system, rehearse):
-    """Return microseconds a step of the same game written by hand in JAX, as one scan."""
-    environment = dict(os.environ, **({'JAX_PLATFORMS': 'cpu'} if rehearse else {}))
-    command = [
-        sys.executable,
-        '-m',
-        'tests.benchmarks.by_hand',
-        json.dumps(SYSTEMS[system]),
-        'scan',
-    ]
-    process = subprocess.Popen(
-        command, text=True, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    )
-    process.stdout.readline()
-    answer, _ = process.communicate('0.5\n')
-    return json.loads(answer.splitlines()[0])['us']
+def apart(a, b):
+    """Return the largest difference, relative to the largest number of the same array."""
+    return max(abs(a[name] - b[name]).max() / max(abs(a[name]).max(), 1e-3) for name in a)
 
 
-def chapter(name, device):
-    """Run a chapter for a moment; return its seconds."""
-    run = importlib.import_module('chapters.' + name.split('-')[0]).run
-    start = time.perf_counter()
+def digest(arrays):
+    return hashlib.sha256(b''.join(numpy.ascontiguousarray(a) for a in arrays.values())).hexdigest()
+
+
+def break_off(game):
+    if game.epoch == 2:
+        raise InterruptedError
+
+
+def again(system, rehearsed):
+    """Return the digests of a game that is played whole, and of one that is resumed half-way.
+
+    It is for a new process; what others have compiled and tuned is not to be found there.
+    """
+    if rehearsed:
+        rehearse()
     with tempfile.TemporaryDirectory() as out:
-        run(**RUNS[name], seed=0, engine='xla', device=device, out=out)
+        os.environ['XDG_CACHE_HOME'] = out
+        whole = played(system)
+        with contextlib.suppress(InterruptedError):
+            played(system, callbacks=[Checkpoint(out), break_off])
+        resumed = played(system, callbacks=[Checkpoint(out, resume=True)])
+        return digest(whole), digest(resumed)
+
+
+def elsewhere(function, *arguments):
+    """Return what a function does in a new process."""
+    with multiprocessing.get_context('spawn').Pool(1) as pool:
+        return pool.apply(function, arguments)
+
+
+def alone(rehearsed):
+    """Let a saved game play where MXNet is not; return what it says."""
+    from d2l_gan.engines import xla
+
+    found = {}
+
+    def keep(game):
+        found['engine'] = game.engine
+
+    with tempfile.TemporaryDirectory() as out:
+        played('gaussian', callbacks=[keep])
+        path = Path(out) / 'game'
+        assert isinstance(found['engine'], xla.XLA)
+        saved.save(path, found['engine'], {'D': 0.05, 'G': 0.005}, 2)
+        environment = dict(os.environ, **({'JAX_PLATFORMS': 'cpu'} if rehearsed else {}))
+        return subprocess.run(
+            [sys.executable, '-c', ALONE, str(path)], cwd=bench.ROOT, env=environment, text=True,
+            stdout=subprocess.PIPE, check=True,
+        ).stdout.strip()  # fmt: skip
+
+
+def many(device, seeds=100):
+    """Return the seconds that many Gaussians of 20 epochs take, once their program is compiled."""
+    s, X = SYSTEMS['gaussian'], numpy.random.default_rng(0).normal(size=(1000, 2)).astype('float32')
+    for _ in range(2):
+        start = time.perf_counter()
+        train_many(
+            *game(s)[:2],
+            data.Batches(X, 8),
+            20,
+            *RATES['gaussian'],
+            2,
+            seeds=range(seeds),
+            device=device,
+            initializer=init.Normal(0.5),
+        )
     return time.perf_counter() - start
 
 
-@click.command()
-@click.option('--rehearse', is_flag=True, help="on JAX's CPU")
-def main(rehearse):
-    """Prove that every game plays on this machine's GPU."""
-    found = runtime.devices('gpu')
-    if not found and not rehearse:
-        raise click.ClickException('JAX sees no GPU here; --rehearse plays it all on the CPU')
-    device = 'cpu' if rehearse else 'gpu'
-    where = f"JAX's CPU, a rehearsal, on {platform.machine()}" if rehearse else found[0].device_kind
-    lines = [f'Played on {where}; {files.versions()}.', '', '| chapter | seconds |', '|---|---:|']
-    for name in RUNS:
-        lines.append(f'| {name} | {chapter(name, device):.1f} |')
-    lines += ['', '| system | loss apart from the CPU by | ours, us a step | JAX by hand |',
-              '|---|---:|---:|---:|']  # fmt: skip
+def torch():
+    """Return an interpreter with PyTorch for CUDA: this one's, or that of an environment."""
+    return sys.executable if util.find_spec('torch') else bench.pytorch(cuda=True)
+
+
+def timings(system, rehearsed, rounds, seconds):
+    """Return {form: microseconds a step, one of each round} of a system."""
+    able = [*FORMS]
+    python = None if rehearsed else torch()
+    if not python:
+        able = [form for form in able if form not in (*bench.PYTORCH, 'graph')]
+    device = 'cpu' if rehearsed else 'gpu'
+    return bench.race(SYSTEMS[system], able, os.cpu_count(), python, rounds, seconds, device)
+
+
+def steps(rehearsed):
+    """Yield the rows of the table of so many steps."""
+    yield '| system | float64 | float32 | again | resumed |'
+    yield '| --- | ---: | ---: | --- | --- |'
     for system in SYSTEMS:
-        history, us = play(system, device)
-        other, _ = play(system, 'cpu')
-        apart = max(abs(history[c] - other[c]).max() for c in ('loss_D', 'loss_G'))
-        lines.append(f'| {system} | {apart:.1e} | {us:,.1f} | {by_hand(system, rehearse):,.1f} |')
-        if apart > 1e-3:
-            raise click.ClickException(f'{system} is another game there: {apart:.1e}')
-    text = '\n'.join(lines) + '\n'
-    files.write_whole('build/bench/gpu.md', text)
-    click.echo(text)
+        found = {dtype: [played(system, dtype, engine) for engine in ('xla', 'symbol')]
+                 for dtype in ('float64', 'float32')}  # fmt: skip
+        far = {dtype: apart(*both) for dtype, both in found.items()}
+        whole, resumed = elsewhere(again, system, rehearsed)
+        same = [once == digest(found['float32'][0]) for once in (whole, resumed)]
+        told = ['the same bits' if bits else OTHER for bits in same]
+        yield f'| {system} | {far["float64"]:.1e} | {far["float32"]:.1e} | {" | ".join(told)} |'
+
+
+def speed(rehearsed, rounds, seconds):
+    """Yield the rows of the table of timings."""
+    yield '| system | ' + ' | '.join(FORMS.values()) + ' |'
+    yield '| --- |' + ' ---: |' * len(FORMS)
+    for system in SYSTEMS:
+        race = timings(system, rehearsed, rounds, seconds)
+        cells = [
+            f'{bench.median(race, form):,.0f}'
+            + ('' if form == 'xla' else f' ({bench.in_digits(bench.ratio(race, form, "xla"))}×)')
+            if form in race
+            else ''
+            for form in FORMS
+        ]
+        yield f'| {system} | ' + ' | '.join(cells) + ' |'
+
+
+def page(rehearsed, rounds, seconds):
+    """Yield the lines of the page, as they are found."""
+    gpu = runtime.devices('gpu')[0].device_kind
+    where = f"JAX's CPU, a rehearsal, on {bench.machine()}" if rehearsed else gpu
+    torch = metadata.version('torch') if util.find_spec('torch') else 'of its own environment'
+    yield f'Played on {where}; {files.versions()}; PyTorch {torch}.\n'
+    yield 'Every chapter, for a moment, seconds with compiling:\n'
+    yield ', '.join(map(chapter, RUNS)) + '.\n'
+    yield f'How far {STEPS} steps are from those of MXNet on the CPU, beside the largest number of'
+    yield 'an array; and whether another process, which compiles anew, has the same bits, and one'
+    yield 'that goes on half-way:\n'
+    yield from steps(rehearsed)
+    yield f'\nA saved game, without MXNet: {alone(rehearsed)}.\n'
+    times = [many(device) for device in ('gpu', 'cpu')]
+    yield '100 Gaussians of 20 epochs side by side: {:.2f} s, on the CPU {:.2f} s.\n'.format(*times)
+    yield f'Microseconds a step, medians of {rounds} interleaved rounds; in brackets, how many'
+    yield 'times as long as ours on XLA:\n'
+    yield from speed(rehearsed, rounds, seconds)
+
+
+@click.command()
+@click.option('--rehearse', 'rehearsed', is_flag=True, help="let JAX's CPU answer for the GPU")
+@click.option('--rounds', default=5, show_default=True, help='interleaved rounds of the timings')
+@click.option('--seconds', default=0.6, show_default=True, help='that each form plays in a round')
+def main(rehearsed, rounds, seconds):
+    """Prove that every game plays on this machine's GPU."""
+    os.environ.setdefault('XLA_PYTHON_CLIENT_PREALLOCATE', 'false')  # several processes share it
+    os.environ.setdefault('XLA_FLAGS', '--xla_force_host_platform_device_count=4')  # for `parallel`
+    if rehearsed:
+        rehearse()
+    elif not runtime.devices('gpu'):
+        raise click.ClickException('JAX sees no GPU here; --rehearse plays it all on the CPU')
+    lines = []
+    for line in page(rehearsed, rounds, seconds):
+        click.echo(line)
+        lines.append(line)
+        files.write_whole(OUT, '\n'.join(lines) + '\n')
+    if any(word in line for line in lines for word in (FAILED, OTHER)):
+        raise click.ClickException(f'the page, {OUT}, says what failed')
 
 
 if __name__ == '__main__':

@@ -36,7 +36,7 @@ def game(s):
 
 
 def main():
-    s, form = json.loads(sys.argv[1]), sys.argv[2]
+    s, form, device = json.loads(sys.argv[1]), *sys.argv[2:4]
     net_D, net_G, shape, latent_dim = game(s)
     if form == 'xla':
         import jax  # noqa: F401 - so that the start that is timed does not import it
@@ -55,6 +55,7 @@ def main():
         objective=losses.objective(s['objective'], label_smoothing=s['smoothing']),
         prior=s['prior'], first=s['first'], seed=0,
         engine={'static': 'symbol', 'xla': 'xla'}.get(form, 'textbook'), callbacks=[measure],
+        device=device if form == 'xla' else 'cpu',
     )  # fmt: skip
 
 

@@ -6,8 +6,9 @@ import sys
 import time
 
 from tests.benchmarks.meter import Meter
-from tests.benchmarks.systems import LEARNING_RATE
+from tests.benchmarks.systems import LEARNING_RATE, halvings
 
+import numpy
 import torch
 from torch import nn
 
@@ -24,18 +25,14 @@ def network(inputs, layers):
     return nn.Sequential(*modules)
 
 
-def convolutions(colours, size, width, latent_dim):
+def convolutions(s):
     """Return D and G as `chapters.dcgan.networks` has them."""
-    way = [size]
-    while way[0] > 4:
-        way.insert(0, (way[0] + 1) // 2)
-    kernels = [3 if n % 2 else 4 for n in way[1:]]
-    widths = [width * 2**i for i in range(len(kernels))]
-    G, inputs = [], latent_dim
+    colours, way, kernels, widths = halvings(s)
+    G, inputs = [], s['latent_dim']
     for out, how in zip(widths[::-1], [(way[0], 1, 0), *((k, 2, 1) for k in kernels)]):
         G += [nn.ConvTranspose2d(inputs, out, *how, bias=False), nn.BatchNorm2d(out), nn.ReLU()]
         inputs = out
-    G += [nn.ConvTranspose2d(width, colours, kernels[-1], 2, 1), nn.Tanh()]
+    G += [nn.ConvTranspose2d(inputs, colours, kernels[-1], 2, 1), nn.Tanh()]
     D, inputs = [], colours
     for out, kernel in zip(widths, kernels[::-1]):
         D += [nn.Conv2d(inputs, out, kernel, 2, 1), nn.LeakyReLU(0.2)]
@@ -74,30 +71,79 @@ def update_G(Z, net_D, net_G, loss, trainer_G, minimax):
     return loss_G
 
 
-def train(net_D, net_G, data_iter, s, form, meter):
+def draw(s, size, device):
+    """Return noise from the prior, (size, ...)."""
+    shape = (size, s['latent_dim'], 1, 1) if 'picture' in s else (size, s['latent_dim'])
+    if s['prior'] == 'normal':
+        return torch.normal(0, 1, shape, device=device)
+    return torch.rand(shape, device=device) * 2 - 1
+
+
+def train(net_D, net_G, data_iter, s, form, meter, device):
     fused = form != 'eager'
-    latent = (s['latent_dim'], 1, 1) if 'picture' in s else (s['latent_dim'],)
-    like = {'memory_format': torch.channels_last} if form in ('last', 'compiled') else {}
-    net_D, net_G = net_D.to(**like), net_G.to(**like)
+    last = 'picture' in s and form in ('last', 'compiled', 'graph')
+    like = {'memory_format': torch.channels_last} if last else {}
+    net_D, net_G = net_D.to(device, **like), net_G.to(device, **like)
     loss = nn.BCEWithLogitsLoss(reduction='sum')
     for net in (net_D, net_G):
         for w in net.parameters():
             nn.init.normal_(w, 0, 0.02)
-    trainer_D = torch.optim.Adam(net_D.parameters(), lr=LEARNING_RATE, fused=fused)
-    trainer_G = torch.optim.Adam(net_G.parameters(), lr=LEARNING_RATE, fused=fused)
+    how = {'lr': LEARNING_RATE, 'fused': fused, 'capturable': form == 'graph'}
+    trainer_D = torch.optim.Adam(net_D.parameters(), **how)
+    trainer_G = torch.optim.Adam(net_G.parameters(), **how)
     if form == 'compiled':
         net_D, net_G = torch.compile(net_D), torch.compile(net_G)
+
+    def step(X):
+        Z = draw(s, len(X), device)
+        loss_D = update_D(X, Z, net_D, net_G, loss, trainer_D, 1 - s['smoothing'])
+        loss_G = update_G(Z, net_D, net_G, loss, trainer_G, s['objective'] == 'minimax')
+        return torch.stack([loss_D.detach(), loss_G.detach()])
+
+    if form == 'graph':
+        data_iter = Shuffled(data_iter.dataset.tensors[0].to(device), s['batch_size'])
+        step = captured(step, next(iter(data_iter))[0].to(**like))
     more = True
     while more:
-        timer, steps, sums = time.perf_counter(), 0, [0.0, 0.0]
+        timer, steps, sums = time.perf_counter(), 0, 0
         for (X,) in data_iter:
-            X, size = X.to(**like), (X.shape[0], *latent)
-            Z = torch.normal(0, 1, size) if s['prior'] == 'normal' else torch.rand(size) * 2 - 1
-            loss_D = update_D(X, Z, net_D, net_G, loss, trainer_D, 1 - s['smoothing'])
-            loss_G = update_G(Z, net_D, net_G, loss, trainer_G, s['objective'] == 'minimax')
-            sums = [sums[0] + float(loss_D), sums[1] + float(loss_G)]
+            losses = step(X.to(device, **like))
+            # The book reads both losses in each step; who wants to be quick does so at the end.
+            sums = sums + (losses if fused else numpy.array(losses.tolist()))
             steps += 1
+        sums.tolist()
         more = meter(steps, time.perf_counter() - timer)
+
+
+class Shuffled:
+    """Batches (X,) of examples that lie on a device, in a new order each time."""
+
+    def __init__(self, X, batch_size):
+        self.X, self.batch_size = X, batch_size
+
+    def __iter__(self):
+        order = torch.randperm(len(self.X), device=self.X.device)
+        for rows in order.split(self.batch_size):
+            yield (self.X[rows],)
+
+
+def captured(step, X):
+    """Return a step that CUDA plays as one graph, on whatever is copied into X."""
+    stream = torch.cuda.Stream()
+    with torch.cuda.stream(stream):
+        for _ in range(3):  # whatever is made at first must be there
+            step(X)
+    stream.synchronize()
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        losses = step(X)
+
+    def replay(batch):
+        X.copy_(batch)
+        graph.replay()
+        return losses.clone()
+
+    return replay
 
 
 def multiply(meter, num=1024):
@@ -111,21 +157,22 @@ def multiply(meter, num=1024):
 
 
 def main():
-    s, form = json.loads(sys.argv[1]), sys.argv[2]
+    s, form, device = json.loads(sys.argv[1]), *sys.argv[2:4]
+    device = 'cuda' if device == 'gpu' else device
     torch.set_num_threads(int(os.environ['OMP_NUM_THREADS']))
+    torch.backends.cudnn.allow_tf32 = False  # float32, as everywhere here
     if form == 'multiply':
         return multiply(Meter())
     if 'picture' in s:
         colours, size = s['picture']
-        shape = (colours, size, size)
-        nets = convolutions(colours, size, s['channels'], s['latent_dim'])
+        shape, nets = (colours, size, size), convolutions(s)
     else:
         shape, nets = (s['width'],), (network(s['width'], s['D']), network(s['latent_dim'], s['G']))
     X = torch.rand(s['num_examples'], *shape) * 2 - 1
     data_iter = torch.utils.data.DataLoader(
         torch.utils.data.TensorDataset(X), s['batch_size'], shuffle=True
     )
-    return train(*nets, data_iter, s, form, Meter())
+    return train(*nets, data_iter, s, form, Meter(), device)
 
 
 if __name__ == '__main__':

@@ -68,15 +68,21 @@ def multiply_adds(system):
     return system['batch_size'] * (sum(G) + step_D + step_G)
 
 
-def convolutions(system):
-    """Return the multiply-adds of a picture in G and in D: those of `chapters.dcgan.networks`."""
-    (colours, size), width = system['picture'], system['channels']
-    way = [size]
+def halvings(system):
+    """Return the colours, the sides of G's pictures, its kernels between them, and D's widths."""
+    colours, *way = system['picture']
     while way[0] > 4:
         way.insert(0, (way[0] + 1) // 2)
-    channels = [*(width * 2**i for i in range(len(way) - 1))][::-1] + [colours]
-    pairs = list(zip(way, way[1:], channels, channels[1:]))
+    kernels = [3 if n % 2 else 4 for n in way[1:]]
+    return colours, way, kernels, [system['channels'] * 2**i for i in range(len(kernels))]
+
+
+def convolutions(system):
+    """Return the multiply-adds of a picture in G and in D: those of `chapters.dcgan.networks`."""
+    colours, way, kernels, widths = halvings(system)
+    channels = widths[::-1] + [colours]
     # Of each layer between two pictures, the smaller one's pixels and the kernel, 3 or 4 wide.
-    between = sum(n * n * a * b * (3 if m % 2 else 4) ** 2 for n, m, a, b in pairs)
+    pairs = zip(way, kernels, channels, channels[1:])
+    between = sum(n * n * a * b * kernel**2 for n, kernel, a, b in pairs)
     ends = way[0] ** 2 * channels[0]
     return between + ends * system['latent_dim'], between + ends
