@@ -29,6 +29,12 @@ def test_multiply_adds_of_the_smallest_game():
     assert multiply_adds(SYSTEMS['gaussian']) == 8 * (4 + step_D + step_G)
 
 
+def test_the_floor_is_that_of_the_faster_product():
+    system, played = SYSTEMS['gaussian'], race(multiply=5, product=3)
+    assert bench.floor(system, played) == multiply_adds(system) / 1024**3 * 6
+    assert bench.floor(system, played, ['multiply']) == multiply_adds(system) / 1024**3 * 10
+
+
 def test_ratios_are_taken_within_rounds():
     played = {'a': {'us': [10, 300, 40]}, 'b': {'us': [5, 100, 20]}}
     assert bench.ratio(played, 'a', 'b') == 2

@@ -160,7 +160,8 @@ class XLA(Adversarial):
         pool['key'] = key
         notes, start = numpy.zeros((room, *games, 3, batch // self.pack), self.dtype), 0
         with runtime.precision(self.dtype), jax.default_device(self.sharing.first):
-            self.flat, pool, notes = self.sharing.put(self.flat, pool, notes)
+            if self.sharing.several or steps > self.ahead:  # for one call alone JAX does it as well
+                self.flat, pool, notes = self.sharing.put(self.flat, pool, notes)
             if (room, batch) not in self.programs:
                 self.programs[room, batch] = self.compile(self.flat, pool, notes)
             while start < steps:

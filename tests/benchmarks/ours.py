@@ -35,8 +35,20 @@ def game(s):
     return network(s['D']), network(s['G']), (s['width'],), s['latent_dim']
 
 
+def multiply(meter, num=1024):
+    """Time `num` ** 3 multiply-adds as one step, with the product that dense layers have."""
+    a, b = (np.random.normal(size=(num, num)) for _ in range(2))
+    more = True
+    while more:
+        timer = time.perf_counter()
+        npx.fully_connected(a, b, num_hidden=num, no_bias=True).wait_to_read()
+        more = meter(1, time.perf_counter() - timer)
+
+
 def main():
     s, form, device = json.loads(sys.argv[1]), *sys.argv[2:4]
+    if form == 'product':
+        return multiply(Meter())
     net_D, net_G, shape, latent_dim = game(s)
     if form == 'xla':
         import jax  # noqa: F401 - so that the start that is timed does not import it
