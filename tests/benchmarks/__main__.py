@@ -161,7 +161,7 @@ def median(race, form):
 
 
 def floor(system, race, products=PRODUCTS):
-    """Return microseconds for the step's multiply-adds at the rate of the fastest matrix product."""
+    """Return microseconds for a step's multiply-adds at the rate of the fastest matrix product."""
     fastest = min(median(race, form) for form in products if form in race)
     return multiply_adds(system) / 1024**3 * fastest
 
@@ -320,7 +320,7 @@ def page(results):
     text = f"""
 Microseconds a step, median of {results['rounds']} interleaved rounds on {results['machine']}; in
 brackets, how many times as long as ours, compiled. The floor is the arithmetic alone: the
-multiply-adds of a step at the rate of a large matrix product, PyTorch's or MXNet's, whose is faster.
+multiply-adds of a step at the rate of the quicker large matrix product, PyTorch's or MXNet's.
 
 {table(results)}
 
