@@ -10,6 +10,7 @@ from mxnet import init, np, npx
 from mxnet.gluon import nn
 
 jax = pytest.importorskip('jax', reason='needs JAX (the extra xla)')
+from d2l_gan.xla import runtime  # noqa: E402
 from tests.marks import slow  # noqa: E402
 from tests.test_xla import apart, small  # noqa: E402
 
@@ -106,3 +107,14 @@ def test_each_seed_may_have_examples_of_its_own():
             callbacks=[],
         )  # fmt: skip
         assert abs(alone.loss_D - run.history.loss_D).max() < 1e-5
+
+
+def test_seeds_play_on_a_gpu_of_jaxs(monkeypatch):
+    """The CPU stands in for it."""
+    game = *small(), batches(), 1, 0.01, 0.01, 2
+    with pytest.raises(RuntimeError, match='`device` is "gpu"; only "cpu" is here'):
+        train_many(*game, seeds=[0], device='gpu')
+    (whole,) = train_many(*game, seeds=[0])
+    monkeypatch.setattr(runtime, 'devices', lambda kind: jax.devices('cpu'))
+    (run,) = train_many(*game, seeds=[0], device='gpu')
+    assert apart(whole.weights['D'], run.weights['D']) == 0

@@ -599,6 +599,14 @@ def test_what_gluon_has_lies_on_the_cpu_for_a_gpu_that_jax_alone_has(monkeypatch
             call()
 
 
+def test_on_a_gpu_the_same_seed_is_to_have_the_same_bits():
+    """The compiler knows the option by this name; the CPU's does not mind it."""
+    told = runtime.options(types.SimpleNamespace(platform='gpu'))
+    assert told['xla_gpu_deterministic_ops'] is True
+    assert jax.jit(lambda x: 2 * x).lower(1.0).compile(told)(3.0) == 6
+    assert runtime.options(jax.devices('cpu')[0]) is None
+
+
 def test_a_precision_is_chosen_whose_switch_has_no_truth_value(monkeypatch):
     """JAX 0.11's has none."""
 

@@ -193,11 +193,8 @@ class XLA(Adversarial):
             return self.compile_step(shapes, flat, *arguments)
         bounds = numpy.int32(0), numpy.int32(0)
         with runtime.keeping():
-            return (
-                self.sharing.jit(program, flat, *arguments)
-                .lower(flat, *arguments, *bounds)
-                .compile()
-            )
+            lowered = self.sharing.jit(program, flat, *arguments).lower(flat, *arguments, *bounds)
+            return lowered.compile(runtime.options(self.sharing.first))
 
     def compile_step(self, shapes, flat, pool, notes):
         """Return what `compile` does, but with its loop in Python, around a program of one step.

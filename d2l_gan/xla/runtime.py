@@ -88,6 +88,15 @@ def precision(dtype):
     return switch(wide)
 
 
+def options(device):
+    """Return what the compiler is to be told for a device of JAX's, as it names that, or None.
+
+    For a GPU XLA tries kernels, and takes whichever was the quickest that time; some of them add up
+    in any order. The same seed is to have the same bits, so it is told not to.
+    """
+    return {'xla_gpu_deterministic_ops': True} if device.platform == 'gpu' else None
+
+
 def copied_by_loops(state, device):
     """Return whether XLA's loop would spend longer on copies of a game's state than calls cost.
 
