@@ -16,7 +16,7 @@ from d2l_gan.speak import tell
 import numpy
 
 KIND = 'run'
-TOLD = {'devices': 1}  # of the hyperparameters: who computed it, which may change
+TOLD = {'devices': 1, 'jax': None}  # of the hyperparameters: who computed it, which may change
 
 
 def describe(game):
@@ -27,9 +27,10 @@ def describe(game):
         for player, (net, _) in game.engine.players.items()
     }
     sample = numpy.ascontiguousarray(host(game.data[:100]))
+    hyperparameters = {**game.hyperparameters, 'jax': getattr(game.engine, 'jax', None)}
     return {
         'networks': nets,
-        'hyperparameters': json.loads(json.dumps(game.hyperparameters, default=float)),
+        'hyperparameters': json.loads(json.dumps(hyperparameters, default=float)),
         'data': hashlib.sha256(sample).hexdigest(),
     }
 
@@ -103,11 +104,10 @@ def restore(path, game):
         History(columns=columns).from_dict(history)  # fails here if it is going to
         counters = {key: int(header['counters'][key]) for key in game.counters()}
         others = [f'{k} {v}' for k, v in header['versions'].items() if VERSIONS[k] != v]
+        saved, here = header['hyperparameters'], describe(game)['hyperparameters']
         for key, usual in TOLD.items():
-            old, new = (
-                p.get(key, usual) for p in (header['hyperparameters'], game.hyperparameters)
-            )
-            others += [f'{key} {old}'] if old != new else []
+            old = saved.get(key, usual or here[key])  # an older file does not say by which JAX
+            others += [f'{key} {old}' if old else f'no {key}'] if old != here[key] else []
     for name, array in live(game).items():
         adapter.address(array)  # brings what is in an order of oneDNN's into the usual one
         array[:] = arrays[name]

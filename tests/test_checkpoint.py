@@ -4,6 +4,7 @@ import ast
 import errno
 import json
 import os
+import re
 import signal
 import threading
 from pathlib import Path
@@ -379,6 +380,18 @@ def test_versions_that_differ_are_told(tmp_path, capsys, monkeypatch):
         broken_off(tmp_path, 2)
     play(3, Checkpoint(tmp_path, resume=True))
     assert 'was written with numpy 0.9; the last digits may now differ' in capsys.readouterr().err
+
+
+def test_another_jax_is_told(tmp_path, capsys, monkeypatch):
+    xla = pytest.importorskip('d2l_gan.engines.xla', reason='needs JAX (the extra xla)')
+    broken_off(tmp_path, 1, engine='xla')
+    monkeypatch.setattr(xla.XLA, 'jax', '9.9')
+    broken_off(tmp_path, 2, engine='xla')
+    play(3, Checkpoint(tmp_path, resume=True), engine='textbook')
+    play(4, Checkpoint(tmp_path, resume=True), engine='xla')
+    play(5, Checkpoint(tmp_path, resume=True), engine='xla')
+    told = re.findall('was written with (.*);', capsys.readouterr().err)
+    assert told == ['jax 9.9', 'no jax']
 
 
 # The directory

@@ -49,6 +49,8 @@ class XLA(Adversarial):
             everything lies on the CPU, with Gluon.
     """
 
+    jax = jax.__version__
+
     def __init__(
         self,
         net_D,

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from d2l_gan import data, files, losses
 from d2l_gan.callbacks import Checkpoint
+from d2l_gan.engines import xla
 from d2l_gan.many import train_many
 from d2l_gan.train import train
 from d2l_gan.xla import runtime, saved
@@ -165,8 +166,6 @@ def elsewhere(function, *arguments):
 
 def alone(rehearsed):
     """Let a saved game play where MXNet is not; return what it says."""
-    from d2l_gan.engines import xla
-
     found = {}
 
     def keep(game):
@@ -252,7 +251,7 @@ def page(rehearsed, rounds, seconds):
     gpu = runtime.devices('gpu')[0].device_kind
     where = f"JAX's CPU, a rehearsal, on {bench.machine()}" if rehearsed else gpu
     torch = metadata.version('torch') if util.find_spec('torch') else 'of its own environment'
-    yield f'Played on {where}; {files.versions()}; PyTorch {torch}.\n'
+    yield f'Played on {where}; {dict(files.versions(), jax=xla.XLA.jax)}; PyTorch {torch}.\n'
     yield 'Every chapter, for a moment, seconds with compiling:\n'
     yield ', '.join(map(chapter, RUNS)) + '.\n'
     yield f'How far {STEPS} steps are from those of MXNet on the CPU, beside the largest number of'
