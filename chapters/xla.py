@@ -306,9 +306,9 @@ r"""
 For the small networks of these chapters the compiler removes what was nearly all of the time. A
 convolution is another matter: nearly all of *its* time is multiplication, so there is little to
 remove, and what counts is how well it multiplies. On a processor MXNet hands it to oneDNN, whose
-kernels have been tuned by hand for years. XLA's are not, and inside a loop they are worse. So
-`engine='auto'` leaves convolutions on a CPU to MXNet's graphs; on a GPU, where both would call the
-same library, it does not.
+kernels have been tuned by hand for years. XLA's are not, and inside a loop they are worse, so that
+`engine='xla'` plays them a step at a call. And `engine='auto'` leaves convolutions on a CPU to MXNet's
+graphs; on a GPU, where both would call the same library, it does not.
 """
 
 

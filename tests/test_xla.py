@@ -374,7 +374,7 @@ def test_calls_are_short_enough_to_be_interrupted(monkeypatch):
     ids=['average', 'pairs'],
 )
 def test_a_loop_in_python_is_the_same_game(monkeypatch, settings):
-    monkeypatch.setattr(runtime, 'copied_by_loops', lambda *given: True)
+    monkeypatch.setattr(runtime, 'slowed_by_loops', lambda *given: True)
     ours = compare(**settings)
     monkeypatch.setattr(xla, 'SECONDS', 1e-9)  # calls of one step, where those were of up to 16
     again = game(xla.XLA, **settings)
@@ -385,18 +385,19 @@ def test_a_loop_in_python_is_the_same_game(monkeypatch, settings):
     assert play(one, 3) == play(same, 3)
 
 
-def test_only_old_compilers_for_cpus_copy_large_states(monkeypatch):
+def test_loops_are_slow_for_large_states_on_old_compilers_and_for_convolutions(monkeypatch):
     small, large = (numpy.zeros(size, 'uint8') for size in (2**20, 2**20 + 1))
     cpu, gpu = (types.SimpleNamespace(platform=platform) for platform in ('cpu', 'gpu'))
     monkeypatch.setattr(jax, '__version_info__', (0, 4, 30))
-    given = (large, cpu), (small, cpu), (large, gpu)
-    assert [runtime.copied_by_loops(*pair) for pair in given] == [True, False, False]
+    given = (large, False, cpu), (small, False, cpu), (large, False, gpu), (small, True, gpu)
+    assert [runtime.slowed_by_loops(*one) for one in given] == [True, False, False, False]
     monkeypatch.setattr(jax, '__version_info__', (0, 7, 1))
-    assert not runtime.copied_by_loops(large, cpu)
+    assert not runtime.slowed_by_loops(large, False, cpu)
+    assert runtime.slowed_by_loops(small, True, cpu)
 
 
 def test_an_interrupt_leaves_the_state_of_the_last_call(monkeypatch):
-    monkeypatch.setattr(runtime, 'copied_by_loops', lambda *given: True)
+    monkeypatch.setattr(runtime, 'slowed_by_loops', lambda *given: True)
     ours, kept = game(xla.XLA), []
     ours.ahead, compile_step = 4, ours.compile_step
 

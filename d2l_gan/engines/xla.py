@@ -191,12 +191,17 @@ class XLA(Adversarial):
         if flat.ndim == 2:
             axes = {'X': 1, 'Z': 1, 'condition': 1, 'rates': None, 'key': 0}
             program = jax.vmap(program, (0, axes, 1, None, None), (0, 1, 1))
-        elif not self.sharing.several and runtime.copied_by_loops(flat, self.sharing.first):
+        elif not self.sharing.several and self.apart(flat):
             return self.compile_step(shapes, flat, *arguments)
         bounds = numpy.int32(0), numpy.int32(0)
         with runtime.keeping():
             lowered = self.sharing.jit(program, flat, *arguments).lower(flat, *arguments, *bounds)
             return lowered.compile(runtime.options(self.sharing.first))
+
+    def apart(self, flat):
+        """Return whether each step of the state `flat` is better a call of its own."""
+        convolves = self.rules.net_D.convolves or self.rules.net_G.convolves
+        return runtime.slowed_by_loops(flat, convolves, self.sharing.first)
 
     def compile_step(self, shapes, flat, pool, notes):
         """Return what `compile` does, but with its loop in Python, around a program of one step.

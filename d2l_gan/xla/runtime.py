@@ -97,18 +97,20 @@ def options(device):
     return {'xla_gpu_deterministic_ops': True} if device.platform == 'gpu' else None
 
 
-def copied_by_loops(state, device):
-    """Return whether XLA's loop would spend longer on copies of a game's state than calls cost.
+def slowed_by_loops(state, convolves, device):
+    """Return whether a game takes longer in XLA's loop than it does a step at a call.
 
-    The compiler for CPUs of JAX 0.4 copies in each turn what a step moves: with JAX 0.4.30 the deep
-    chapter's step took half as long again. That of JAX 0.7 does not.
+    On a CPU, convolutions do: in a loop the DCGAN's step took six to seven times as long with JAX
+    0.4.30, 0.11 and 0.12. And the compiler of JAX 0.4 copies in each turn what a step moves: with
+    JAX 0.4.30 the deep chapter's step took half as long again. That of JAX 0.7 does not.
 
     Args:
-        state: an array that holds it.
+        state: an array that holds what moves.
+        convolves: whether there are convolutions.
         device: JAX's.
     """
-    old = device.platform == 'cpu' and jax.__version_info__ < (0, 5)
-    return old and state.nbytes > 2**20
+    copies = jax.__version_info__ < (0, 5) and state.nbytes > 2**20
+    return device.platform == 'cpu' and (convolves or copies)
 
 
 def _directory():

@@ -34,6 +34,7 @@ class Network:
         self.outputs = [(len(nodes) - 1, 0)] if outputs is None else outputs
         self.variables = [node.name for node in self.nodes if node.op == 'null']
         self.moving = any(node.op == 'BatchNorm' for node in self.nodes)
+        self.convolves = any(node.op in ('Convolution', 'Deconvolution') for node in self.nodes)
         self.random = any(node.op == 'Dropout' and node.attrs.get('p', 0.5) for node in self.nodes)
 
     def __call__(self, values, key=None, training=True):
