@@ -16,7 +16,7 @@ from d2l_gan.speak import tell
 import numpy
 
 KIND = 'run'
-TOLD = {'devices': 1, 'jax': None}  # of the hyperparameters: who computed it, which may change
+TOLD = {'devices': 1}  # of the hyperparameters: who computed it, which may change
 
 
 def describe(game):
@@ -27,10 +27,9 @@ def describe(game):
         for player, (net, _) in game.engine.players.items()
     }
     sample = numpy.ascontiguousarray(host(game.data[:100]))
-    hyperparameters = {**game.hyperparameters, 'jax': getattr(game.engine, 'jax', None)}
     return {
         'networks': nets,
-        'hyperparameters': json.loads(json.dumps(hyperparameters, default=float)),
+        'hyperparameters': json.loads(json.dumps(game.hyperparameters, default=float)),
         'data': hashlib.sha256(sample).hexdigest(),
     }
 
@@ -82,7 +81,7 @@ def save(path, game):
     columns = {c: numpy.array(history.pop(c), 'float64') for c in game.history.columns}
     header = {
         'kind': KIND, 'file': Path(path).name, 'epoch': game.epoch,
-        'counters': game.counters(), 'history': history,
+        'counters': game.counters(), 'history': history, 'jax': getattr(game.engine, 'jax', None),
     }  # fmt: skip
     write(path, {**header, **describe(game)}, {**live(game), **columns})
 
@@ -104,10 +103,14 @@ def restore(path, game):
         History(columns=columns).from_dict(history)  # fails here if it is going to
         counters = {key: int(header['counters'][key]) for key in game.counters()}
         others = [f'{k} {v}' for k, v in header['versions'].items() if VERSIONS[k] != v]
-        saved, here = header['hyperparameters'], describe(game)['hyperparameters']
         for key, usual in TOLD.items():
-            old = saved.get(key, usual or here[key])  # an older file does not say by which JAX
-            others += [f'{key} {old}' if old else f'no {key}'] if old != here[key] else []
+            old, new = (
+                p.get(key, usual) for p in (header['hyperparameters'], game.hyperparameters)
+            )
+            others += [f'{key} {old}'] if old != new else []
+        new = getattr(game.engine, 'jax', None)
+        old = header.get('jax', new)  # an older file does not say
+        others += [f'jax {old}' if old else 'no jax'] if old != new else []
     for name, array in live(game).items():
         adapter.address(array)  # brings what is in an order of oneDNN's into the usual one
         array[:] = arrays[name]
