@@ -65,7 +65,7 @@ def networks():
 
 def shares(array, places):
     """Return an array's rows, cut among the devices `places`; some have one row more."""
-    # What `split_and_load` does, but it cannot with a NumPy from 2.0 on.
+    # As `split_and_load` does, which fails with a NumPy from 2.0 on.
     ends = [-(-len(array) * k // len(places)) for k in range(len(places) + 1)]
     return [array[a:b].as_in_ctx(place) for a, b, place in zip(ends, ends[1:], places)]
 

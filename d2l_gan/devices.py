@@ -165,8 +165,9 @@ def of_jax(spec, engine):
 
 def _of_jax():
     """Return what JAX has beside it, in brackets, or ''."""
-    found = [f'gpu({number})' for number in range(10) if of_jax(f'gpu({number})', 'xla')]
-    return f" (JAX has {', '.join(found)}, for `engine='xla'` alone)" if found else ''
+    numbers = range(num_gpus(), num_gpus() + 10)
+    found = [f'gpu({number})' for number in numbers if of_jax(f'gpu({number})', 'xla')]
+    return f" (JAX has {', '.join(found)}, for the engines 'xla' and 'auto')" if found else ''
 
 
 def _what_is_there():

@@ -68,7 +68,10 @@ def described(net_G, conditional=False):
 
 
 def load_generator(path, device=None):
-    """Return the `Generator` saved at `path`; raise CheckpointError if the file is damaged."""
+    """Return the `Generator` saved at `path`; raise CheckpointError if the file is damaged.
+
+    It draws with MXNet: on the CPU, where `device` is a GPU that JAX alone has.
+    """
     device = devices.home(device)
     header, arrays = read(path, 'generator')
     with naming(path):

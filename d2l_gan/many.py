@@ -44,6 +44,7 @@ def train_many(
 
     Raises:
         ValueError: for an argument that cannot be right, or a game that XLA cannot play.
+        RuntimeError: for a GPU that is not there.
         FloatingPointError: if a seed's loss becomes NaN or infinite; it names the seed.
     """
     npx.set_np()
@@ -52,8 +53,8 @@ def train_many(
         check.fail('seeds', seeds, 'at least one int >= 0')
     check.whole('num_epochs', num_epochs)
     sources = [data_iter(seed) if callable(data_iter) else data_iter for seed in seeds]
-    place, objective = devices.where(device, None, 'xla'), losses.objective(objective)
-    device = place.contexts[0]
+    gpu, objective = devices.of_jax(device, 'xla'), losses.objective(objective)
+    device = devices.device('cpu' if gpu else device)
     sample, noise, _, fixed_condition = start.prepare(
         net_D, net_G, sources[0], latent_dim, prior, initializer, seeds[0], device
     )
@@ -62,7 +63,8 @@ def train_many(
                 zip((net_D, net_G), rates.values())]  # fmt: skip
     engine = engines.choose(
         'xla', net_D, net_G, *trainers, objective, first, device, sample,
-        penalty=penalty and (penalty, penalty_weight), unroll=unroll, **place.given(),
+        penalty=penalty and (penalty, penalty_weight), unroll=unroll,
+        jax_devices=[gpu] if gpu else [],
     )  # fmt: skip
     states = []
     for seed in seeds:

@@ -110,11 +110,14 @@ def test_each_seed_may_have_examples_of_its_own():
 
 
 def test_seeds_play_on_a_gpu_of_jaxs(monkeypatch):
-    """The CPU stands in for it."""
-    game = *small(), batches(), 1, 0.01, 0.01, 2
+    """Another part of the CPU stands in for it."""
+    game, parts, places = (*small(), batches(), 1, 0.01, 0.01, 2), jax.devices('cpu'), []
+    monkeypatch.setattr(runtime, 'devices', lambda kind: parts[:1] if kind == 'cpu' else [])
     with pytest.raises(RuntimeError, match='`device` is "gpu"; only "cpu" is here'):
         train_many(*game, seeds=[0], device='gpu')
     (whole,) = train_many(*game, seeds=[0])
-    monkeypatch.setattr(runtime, 'devices', lambda kind: jax.devices('cpu'))
+    monkeypatch.setattr(runtime, 'devices', lambda kind: parts[:1] if kind == 'cpu' else parts[1:])
+    monkeypatch.setattr(runtime, 'options', places.append)
     (run,) = train_many(*game, seeds=[0], device='gpu')
     assert apart(whole.weights['D'], run.weights['D']) == 0
+    assert {*places} == {parts[1]}  # what the compiler is told hangs on where it compiles for

@@ -92,7 +92,8 @@ def options(device):
     """Return what the compiler is to be told for a device of JAX's, as it names that, or None.
 
     For a GPU XLA tries kernels, and takes whichever was the quickest that time; some of them add up
-    in any order. The same seed is to have the same bits, so it is told not to.
+    in any order. The same seed is to have the same bits, so it is told not to, whatever that costs:
+    `make gpu` times both.
     """
     return {'xla_gpu_deterministic_ops': True} if device.platform == 'gpu' else None
 

@@ -77,7 +77,10 @@ def _network(written):
 
 
 class SavedGame:
-    """A game that lives with JAX alone; its randomness is NumPy's."""
+    """A game that lives with JAX alone; its randomness is NumPy's.
+
+    It is compiled as JAX pleases, so on a GPU the last bits may differ from run to run.
+    """
 
     def __init__(self, header, arrays):
         self.header, self.steps = header, header['steps']
