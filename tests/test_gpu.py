@@ -1,5 +1,8 @@
 """The proof on a GPU is rehearsed: JAX's CPU answers for it."""
 
+import os
+
+import numpy
 import pytest
 from click.testing import CliRunner
 
@@ -12,7 +15,10 @@ def small(monkeypatch, tmp_path):
     """Leave of the proof what is quickly done, and of this process what it was."""
     monkeypatch.setattr(gpu, 'OUT', tmp_path / 'gpu.md')
     monkeypatch.setattr(gpu, 'STEPS', gpu.STEPS)
-    monkeypatch.setattr(gpu.runtime, 'devices', gpu.runtime.devices)
+    devices = gpu.runtime.devices
+    monkeypatch.setattr(gpu.runtime, 'devices', lambda kind: devices(kind) * (kind == 'cpu'))
+    monkeypatch.setenv('XLA_PYTHON_CLIENT_PREALLOCATE', 'false')
+    monkeypatch.setenv('XLA_FLAGS', os.environ['XLA_FLAGS'])
     monkeypatch.setattr(gpu, 'SYSTEMS', {'gaussian': gpu.SYSTEMS['gaussian']})
     monkeypatch.setattr(gpu, 'RUNS', {'gaussian': gpu.RUNS['gaussian']})
     return tmp_path
@@ -37,7 +43,8 @@ def test_the_proof_is_rehearsed(small):
 @pytest.mark.slow
 def test_what_fails_is_told_and_the_rest_is_seen(small, monkeypatch):
     monkeypatch.setitem(gpu.RUNS, 'gaussian', {'num_epochs': 0})
-    monkeypatch.setattr(gpu, 'steps', lambda rehearsed: ['| gaussian | 0 | 0 | OTHER BITS |'])
+    monkeypatch.setattr(gpu, 'played', lambda *given: {'X': numpy.array([1, float('nan')])})
+    monkeypatch.setattr(gpu, 'elsewhere', lambda *given: 'digest')
     monkeypatch.setattr(gpu, 'alone', lambda rehearsed: '')
     monkeypatch.setattr(gpu, 'many', lambda device: 1)
     monkeypatch.setattr(gpu, 'speed', lambda *arguments: ['the end'])
@@ -45,3 +52,4 @@ def test_what_fails_is_told_and_the_rest_is_seen(small, monkeypatch):
     assert answer.exit_code == 1
     page = (small / 'gpu.md').read_text()
     assert 'gaussian FAILED (ValueError)' in page and page.endswith('the end\n')
+    assert '| gaussian | nan ANOTHER GAME | nan | OTHER BITS | OTHER BITS |' in page

@@ -87,13 +87,14 @@ class Player:
     def __init__(self, form, system, threads, torch=None, device='cpu', **env):
         modules = {'textbook': 'textbook', 'updates': 'ours', 'static': 'ours', 'xla': 'ours',
                    'jit': 'by_hand', 'scan': 'by_hand', 'given': 'by_hand',
-                   'product': 'ours'}  # fmt: skip
+                   'product': 'ours', 'free': 'ours'}  # fmt: skip
         python = sys.executable if form in modules else torch
         module = f'tests.benchmarks.{modules.get(form, "pytorch")}'
+        self.said, self.form = tempfile.TemporaryFile('w+'), form  # noqa: SIM115 - see close
         self.process = subprocess.Popen(
             [python, '-W', 'ignore', '-m', module, json.dumps(system), form, device],
             cwd=ROOT, text=True,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.said,
             env=dict(os.environ, OMP_NUM_THREADS=str(threads), NPROC=str(threads),  # XLA's
                      PYTHONPATH=str(ROOT), **env),
         )  # fmt: skip
@@ -101,7 +102,9 @@ class Player:
     def answer(self):
         line = self.process.stdout.readline()
         if not line:
-            raise RuntimeError(f'{" ".join(self.process.args)} ended early')
+            self.said.seek(0)
+            last = ['nothing', *self.said.read().split('\n')]
+            raise RuntimeError(f'{self.form} ended early: {[s for s in last if s.strip()][-1]}')
         return json.loads(line)
 
     def play(self, seconds):
@@ -113,18 +116,26 @@ class Player:
         self.process.stdin.close()
         self.process.wait()
         self.process.stdout.close()
+        self.said.close()
 
 
-def race(system, forms, threads, torch, rounds, seconds, device='cpu'):
-    """Return {form: {'us': one per round, 'memory': MB}}."""
+def race(system, forms, threads, torch, rounds, seconds, device='cpu', optional=()):
+    """Return {form: {'us': one per round, 'memory': MB}}; without those `optional` that fail."""
     found = {form: {'us': []} for form in forms}
     with contextlib.ExitStack() as stack:
         players = {}
         for form in forms:
             players[form] = Player(form, system, threads, torch, device)
             stack.callback(players[form].close)
-        for player in players.values():  # they have started side by side
-            player.answer()
+        for form, player in players.items():  # they have started side by side
+            try:
+                player.answer()
+            except RuntimeError as error:
+                if form not in optional:
+                    raise
+                click.echo(error, err=True)
+                del found[form]
+        forms = [*found]
         for n in range(rounds):
             order = forms[n % len(forms) :] + forms[: n % len(forms)]
             for form in order:

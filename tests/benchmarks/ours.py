@@ -50,8 +50,10 @@ def main():
     if form == 'product':
         return multiply(Meter())
     net_D, net_G, shape, latent_dim = game(s)
-    if form == 'xla':
-        import jax  # noqa: F401 - so that the start that is timed does not import it
+    if form in ('xla', 'free'):
+        from d2l_gan.xla import runtime  # so that the start that is timed does not import JAX
+    if form == 'free':  # let the compiler do what it would do of itself
+        runtime.options = lambda device: None
     X = np.random.uniform(-1, 1, size=(s['num_examples'], *shape))
     batches, meter, began = data.Batches(X, s['batch_size']), Meter(), time.perf_counter()
 
@@ -66,8 +68,8 @@ def main():
         net_D, net_G, batches, 10**6, *rates, latent_dim, X,
         objective=losses.objective(s['objective'], label_smoothing=s['smoothing']),
         prior=s['prior'], first=s['first'], seed=0,
-        engine={'static': 'symbol', 'xla': 'xla'}.get(form, 'textbook'), callbacks=[measure],
-        device=device if form == 'xla' else 'cpu',
+        engine={'static': 'symbol', 'xla': 'xla', 'free': 'xla'}.get(form, 'textbook'),
+        device=device if form in ('xla', 'free') else 'cpu', callbacks=[measure],
     )  # fmt: skip
 
 
