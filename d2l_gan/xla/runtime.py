@@ -101,7 +101,7 @@ def options(device):
 def slowed_by_loops(state, convolves, device):
     """Return whether a game takes longer in XLA's loop than it does a step at a call.
 
-    On a CPU, convolutions do: in a loop the DCGAN's step took six to seven times as long with JAX
+    On a CPU, convolutions do: in a loop the DCGAN's step took six to ten times as long with JAX
     0.4.30, 0.11 and 0.12. And the compiler of JAX 0.4 copies in each turn what a step moves: with
     JAX 0.4.30 the deep chapter's step took half as long again. That of JAX 0.7 does not.
 
